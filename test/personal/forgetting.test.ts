@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { aggregate, domain, event, forgotten, hasCode, memory, personal, type StoreFactory } from '../../src/index.ts'
 import { faultyStore } from '../../src/testing/index.ts'
 import { ada, impatient, Shop, secrets } from '../support/personal/shop.ts'
-import { onEveryStore, type StoreUnderTest, testWhere } from '../support/stores/every-store.ts'
+import { onEveryStore, testWhere } from '../support/stores/every-store.ts'
+import type { StoreUnderTest } from '../support/stores/store-under-test.ts'
 
 async function open(t: TestContext, store: StoreFactory, environment: ReturnType<typeof impatient> = impatient()) {
   const shop = await Shop.start({ store, environment, log: { warn: (...args) => assert.fail(String(args)) } })

@@ -3,7 +3,6 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import { MongoClient } from 'mongodb'
 import { Client } from 'pg'
 import { findMongodb } from '../servers/mongodb-server.ts'
 import { dropStreams } from '../servers/nats-place.ts'
@@ -63,6 +62,7 @@ async function removePlace(place: ServerPlace): Promise<void> {
   } else if (place.store === 'nats') {
     await dropStreams(place, place.prefix)
   } else {
+    const { MongoClient } = await import('mongodb')
     await using client = new MongoClient(place.url)
     await client.db(place.database).dropDatabase()
   }

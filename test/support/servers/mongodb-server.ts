@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { MongoClient } from 'mongodb'
+import type { MongoClient, MongoClientOptions } from 'mongodb'
 import { leftOut } from '../size.ts'
 import { exists, findInstalled, installed } from './cache-folder.ts'
 import type { FindServer, NoServer, ServerControl, TestServer } from './server.ts'
@@ -118,7 +118,7 @@ function mongodProgram(command: string): Program {
     ],
     prepare: async (url) => {
       const host = new URL(url).host
-      await using client = await new MongoClient(url, { directConnection: true }).connect()
+      await using client = await (await clientOf(url, { directConnection: true })).connect()
       const config = { _id: 'mneme', members: [{ _id: 0, host }] }
       await client.db('admin').command({ replSetInitiate: config })
     },
@@ -135,7 +135,7 @@ async function onPath(name: string): Promise<string | undefined> {
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 1000)
 
 async function external(url: string): Promise<TestServer> {
-  await using client = await new MongoClient(url).connect()
+  await using client = await (await clientOf(url)).connect()
   const { version } = await client.db('admin').command({ buildInfo: 1 })
   return { name: `MongoDB ${version} at MNEME_MONGODB_URL`, url, close: async () => {} }
 }
@@ -276,9 +276,15 @@ function watch(pid: number, data: string): ReturnType<typeof spawn> {
   return watchdog
 }
 
+/** The driver is loaded only where there is a server: that takes as long as a small test. */
+async function clientOf(url: string, options: MongoClientOptions = {}): Promise<MongoClient> {
+  const driver = await import('mongodb')
+  return new driver.MongoClient(url, options)
+}
+
 /** Whether a server answers at all, or takes writes. */
 async function answers(url: string, writable: boolean): Promise<boolean> {
-  const client = new MongoClient(url, {
+  const client = await clientOf(url, {
     directConnection: true,
     serverSelectionTimeoutMS: 1000,
     connectTimeoutMS: 1000,

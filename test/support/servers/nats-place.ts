@@ -1,7 +1,6 @@
 /** What the tests of the NATS store share: places of their own on a server, and commits. */
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import { connect } from '@nats-io/transport-node'
 import type { StreamId } from '../../../src/domain/stream.ts'
 import { type Commit, commit, type OfferedCommit, type OfferedEvent } from '../../../src/store/commit.ts'
 import { type Database, openDatabase } from '../../../src/store/nats/database/setup.ts'
@@ -19,6 +18,7 @@ export const freshPrefix = (): string => `mneme-${randomUUID()}`
 
 /** Removes the streams of a store. */
 export async function dropStreams({ url }: Pick<TestServer, 'url'>, prefix: string): Promise<void> {
+  const { connect } = await import('@nats-io/transport-node')
   const connection = await connect({ servers: url.replace(/^nats:\/\/|\/$/g, '').split(',') })
   try {
     for (const name of [`${prefix}_log`, `${prefix}_state`]) {

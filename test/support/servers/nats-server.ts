@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { connect } from '@nats-io/transport-node'
+import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { leftOut } from '../size.ts'
 import { exists, installed } from './cache-folder.ts'
 import type { FindServer, NoServer, ServerControl, TestServer } from './server.ts'
@@ -89,6 +89,12 @@ async function onPath(name: string): Promise<string | undefined> {
     if (folder !== '' && (await exists(join(folder, name)))) return join(folder, name)
   }
   return undefined
+}
+
+/** The driver is loaded only where there is a server, as that of MongoDB is. */
+async function connect(options: ConnectionOptions): Promise<NatsConnection> {
+  const driver = await import('@nats-io/transport-node')
+  return driver.connect(options)
 }
 
 async function external(url: string): Promise<TestServer> {

@@ -83,7 +83,11 @@ export class PostgresProcess implements ServerControl {
 
   async start(): Promise<void> {
     const { data, port } = this.#berth
-    const own = { listen_addresses: '127.0.0.1', port: `${port}`, unix_socket_directories: '', fsync: 'on' }
+    const own = {
+      ...{ listen_addresses: '127.0.0.1', port: `${port}`, unix_socket_directories: '', fsync: 'on' },
+      // What it shares lies beside its data, so a server that is killed leaves nothing in the machine's memory.
+      dynamic_shared_memory_type: 'mmap',
+    }
     const settings = Object.entries({ ...own, ...this.#berth.settings })
     const flags = settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const { folder, runner } = this.#installation

@@ -3,12 +3,13 @@
  * tests do, the server gets an unprivileged user. A cluster's default collation is a linguistic one, so that a
  * forgotten `COLLATE "C"` shows.
  */
-import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { chown, cp, mkdtemp, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { execFile, spawnSync } from 'node:child_process'
+import { chown, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { installed } from './cache-folder.ts'
 import type { NoServer } from './server.ts'
 
 const run = promisify(execFile)
@@ -89,36 +90,27 @@ export async function freshCluster(
   data: string,
   prepare: (data: string) => Promise<void>,
 ): Promise<void> {
-  const template = join(tmpdir(), `mneme-postgres-template-${version}-${runner.uid ?? process.getuid?.() ?? 'user'}`)
-  if (await holdsCluster(template)) return copy(template, data, runner, prepare)
-  const fresh = await mkdtemp(`${template}-`)
-  if (runner.uid !== undefined) await chown(fresh, runner.uid, runner.gid!)
-  const options = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync']
-  const collation = ['--locale=C', '--locale-provider=icu', '--icu-locale=en-US']
-  await run(join(folder, 'initdb'), ['-D', fresh, ...options, ...collation], { ...runner, cwd: fresh })
-  // Several test files may have made one; the first to rename theirs wins, and the others are as good.
-  const kept = await rename(fresh, template).then(
-    () => template,
-    () => fresh,
-  )
-  await copy(kept, data, runner, prepare)
-  if (kept === fresh) await rm(fresh, { recursive: true })
+  const owner = runner.uid ?? process.getuid?.() ?? 'user'
+  const template = await installed(`postgres-cluster-${version}-${owner}`, async (empty) => {
+    await makeCluster({ folder, runner }, join(empty, 'data'))
+  })
+  // The program copies a thousand small files in a fifth of the time that `fs.cp` takes.
+  await run('cp', ['-R', `${join(template, 'data')}/.`, data])
+  await prepare(data)
+  if (runner.uid !== undefined) await run('chown', ['-R', `${runner.uid}:${runner.gid}`, data])
+  await run('chmod', ['700', data])
 }
 
-const holdsCluster = (folder: string): Promise<boolean> =>
-  readFile(join(folder, 'PG_VERSION')).then(
-    () => true,
-    () => false,
-  )
-
-async function copy(
-  from: string,
-  to: string,
-  { uid, gid }: Runner,
-  prepare: (data: string) => Promise<void>,
-): Promise<void> {
-  await cp(from, to, { recursive: true })
-  await prepare(to)
-  if (uid !== undefined) execFileSync('chown', ['-R', `${uid}:${gid}`, to])
-  execFileSync('chmod', ['700', to])
+/** Where the server's user may write: the cache folder may be hidden from it. */
+async function makeCluster({ folder, runner }: Omit<Installation, 'version'>, to: string): Promise<void> {
+  const fresh = await mkdtemp(join(tmpdir(), 'mneme-postgres-cluster-'))
+  try {
+    if (runner.uid !== undefined) await chown(fresh, runner.uid, runner.gid!)
+    const options = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync']
+    const collation = ['--locale=C', '--locale-provider=icu', '--icu-locale=en-US']
+    await run(join(folder, 'initdb'), ['-D', fresh, ...options, ...collation], { ...runner, cwd: fresh })
+    await run('cp', ['-R', fresh, to])
+  } finally {
+    await rm(fresh, { recursive: true })
+  }
 }
