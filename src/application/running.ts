@@ -55,7 +55,7 @@ export interface ClusterInfo {
    * that stands still for longer than `leaseMs` may go on for a moment when it wakes up. So let the work send commands
    * with a `commandId`, or do what may be done twice.
    *
-   * @throws DefinitionError `OPTION_INVALID`, `DEFINITION_INVALID` if this process has a singleton of that name
+   * @throws DefinitionError `OPTION_INVALID`, `DEFINITION_INVALID` if the name is taken; CancelledError `STOPPED`
    */
   singleton(name: string, work: (signal: AbortSignal) => unknown): SingletonHandle
   status(): ClusterStatus

@@ -1,5 +1,5 @@
 /** The singletons of a running domain. */
-import { DefinitionError } from '../domain/error.ts'
+import { CancelledError, DefinitionError } from '../domain/error.ts'
 import { checkOption } from '../domain/options.ts'
 import { Singleton, type SingletonOptions, type SingletonWork } from '../projection/running/singleton.ts'
 import type { SingletonHandle } from './running.ts'
@@ -10,13 +10,15 @@ const nameMax = 200
 export class Singletons {
   readonly #options: Omit<SingletonOptions, 'name' | 'work'>
   readonly #byName = new Map<string, Singleton>()
+  #isStopped = false
 
   constructor(options: Omit<SingletonOptions, 'name' | 'work'>) {
     this.#options = options
   }
 
-  /** @throws DefinitionError */
+  /** @throws DefinitionError; CancelledError `STOPPED` */
   start(name: string, work: SingletonWork): SingletonHandle {
+    if (this.#isStopped) throw new CancelledError('STOPPED', { what: `The singleton ${name}` })
     const isName = (found: unknown) => typeof found === 'string' && found !== '' && found.length <= nameMax
     checkOption('name', name ?? null, isName, `a text of 1 to ${nameMax} characters`)
     checkOption('work', work ?? null, (found) => typeof found === 'function', 'a function')
@@ -42,6 +44,7 @@ export class Singletons {
 
   /** Ends the work of all. */
   async stop(): Promise<void> {
+    this.#isStopped = true
     await Promise.all([...this.#byName.values()].map((singleton) => singleton.stop()))
   }
 }

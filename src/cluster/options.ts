@@ -43,18 +43,13 @@ export function settleCluster(options: ClusterOptions): Required<Omit<ClusterOpt
 } {
   checkKeys('cluster(options)', options, known)
   const { address, advertise, secret, leaseMs = 3000, routeTimeoutMs = 30_000 } = options
-  const isAddress = (found: unknown) =>
-    typeof found === 'string' && addressForm.test(found) && addressOf(found).port < 65_536
-  checkRequired('address', address, isAddress, 'a host and a port, such as "10.0.0.5:7400"')
-  checkOption('advertise', advertise, isAddress, 'a host and a port, such as "10.0.0.5:7400"')
+  checkRequired('address', address, isAddress, expected)
+  checkOption('advertise', advertise, isAddress, expected)
+  const unreachable = 'others cannot connect to an address that means all'
   if (advertise === undefined && isEverywhere(address)) {
-    checkRequired(
-      'advertise',
-      'absent',
-      () => false,
-      `given with ${address}: others cannot connect to an address that means all`,
-    )
+    checkRequired('advertise', 'absent', () => false, `given with ${address}: ${unreachable}`)
   }
+  checkOption('advertise', advertise, (found) => !isEverywhere(found), `that of this machine: ${unreachable}`)
   const isSecret = (found: unknown) => typeof found === 'string' && found.length >= 16
   // The message must not show it.
   checkRequired('secret', isSecret(secret) ? secret : typeof secret, isSecret, 'a text of 16 characters or more')
@@ -63,8 +58,19 @@ export function settleCluster(options: ClusterOptions): Required<Omit<ClusterOpt
   return { address, advertise, secret, leaseMs, routeTimeoutMs }
 }
 
-/** Whether an address means all addresses of the machine. */
-const isEverywhere = (address: string): boolean => ['0.0.0.0', '::'].includes(addressOf(address).host)
+const expected = 'a host and a port, such as "10.0.0.5:7400" or "[fd00::5]:7400"'
+
+const isAddress = (found: unknown): boolean =>
+  typeof found === 'string' && addressForm.test(found) && addressOf(found).port < 65_536 && hostOf(found) !== undefined
+
+/** The host in its usual form, as in a URL: an IP address may be written in many ways. */
+function hostOf(address: string): string | undefined {
+  const url = `http://${address}`
+  return URL.canParse(url) ? new URL(url).hostname : undefined
+}
+
+/** Whether an address means all addresses of the machine. The last one is that of IPv4, as IPv6 has it. */
+const isEverywhere = (address: string): boolean => ['0.0.0.0', '[::]', '[::ffff:0:0]'].includes(hostOf(address) ?? '')
 
 function checkRequired(option: string, found: unknown, isGood: (found: unknown) => boolean, expected: string): void {
   checkOption(option, found ?? 'absent', isGood, expected)

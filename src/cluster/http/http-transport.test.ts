@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { describe, type TestContext, test } from 'node:test'
 import { type Link, LinkError } from '../transport.ts'
 import { protocol } from '../wire.ts'
 import { HttpTransport } from './http-transport.ts'
 
+const hasIpv6 = Object.values(networkInterfaces()).some((some) => some?.some(({ address }) => address === '::1'))
 const options = { address: '127.0.0.1:0', advertise: undefined, secret: 'a secret of members' }
 
 /** A transport that listens, and a stranger that is connected to it. `links` are those that it has accepted. */
@@ -29,6 +31,18 @@ test('A free port is told to others, also with another host', async () => {
   const address = await transport.listen(() => ({ onText() {}, onClose() {} }))
   assert.match(address, /^localhost:[1-9]\d*$/)
   const link = await transport.connect(address, { onText() {}, onClose() {} }, 60_000)
+  link.close()
+  await transport.close()
+})
+
+test('Members talk over IPv6', { skip: !hasIpv6 && 'this machine has no IPv6' }, async () => {
+  const heard = Promise.withResolvers<string>()
+  const transport = new HttpTransport({ ...options, address: '[::1]:0' })
+  const address = await transport.listen(() => ({ onText: heard.resolve, onClose() {} }))
+  assert.match(address, /^\[::1\]:[1-9]\d*$/)
+  const link = await transport.connect(address, { onText() {}, onClose() {} }, 60_000)
+  link.send('hello')
+  assert.equal(await heard.promise, 'hello')
   link.close()
   await transport.close()
 })

@@ -1,8 +1,9 @@
 /** Work that one process at a time does. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { domain, memory } from '../../index.ts'
-import { sleep } from '../../runtime/environment.ts'
+import { type Environment, sleep } from '../../runtime/environment.ts'
 import type { Warning } from '../../runtime/warning.ts'
 import type { LeaseStore } from '../../store/store.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
@@ -15,6 +16,11 @@ const pollIntervalMs = 300
 /** Work that goes on until it is told to end. */
 const untilAborted: SingletonWork = (signal) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+
+/** Lets promises settle that wait for nothing from outside. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await setImmediate()
+}
 
 /** Processes on one store, and how many of them do the work. */
 async function processes() {
@@ -34,8 +40,12 @@ async function processes() {
       atWork--
     }
   }
-  const start = (owner: string, work = untilAborted, betterPlace?: () => string | undefined) =>
-    new Singleton({ ...shared, store, name: 'work', owner, work: counted(work), betterPlace })
+  const start = (
+    owner: string,
+    work = untilAborted,
+    betterPlace?: () => string | undefined,
+    own: Environment = environment,
+  ) => new Singleton({ ...shared, environment: own, store, name: 'work', owner, work: counted(work), betterPlace })
   const lose = (now: boolean) => {
     isLost = now
   }
@@ -92,6 +102,61 @@ describe('A singleton', () => {
     isSlow = false
     await environment.advance(2 * leaseMs)
     assert.equal(begun, 1)
+    await one.stop()
+  })
+
+  test('does not begin its work when it is stopped while it asks for the lease', async () => {
+    const environment = manualEnvironment()
+    const store = await memory().open({ now: environment.now, warn: () => {} })
+    const answer = Promise.withResolvers<void>()
+    const slow: LeaseStore = {
+      async acquireLease(...args) {
+        await answer.promise
+        return store.acquireLease(...args)
+      },
+      releaseLease: (...args) => store.releaseLease(...args),
+    }
+    let begun = 0
+    const work = () => {
+      begun++
+    }
+    const options = { environment, warn() {}, leaseMs, pollIntervalMs, betterPlace: undefined }
+    const one = new Singleton({ ...options, store: slow, name: 'work', owner: 'one', work })
+    await environment.advance(1)
+    const stopped = one.stop()
+    answer.resolve()
+    await stopped
+    assert.equal(begun, 0)
+    assert.equal((await store.acquireLease('singleton work', 'other', leaseMs)).owner, 'other')
+  })
+
+  test('is told to end its work after another process has had the lease, although it has it again', async () => {
+    const { environment, start } = await processes()
+    const held: (() => void)[] = []
+    let isFrozen = false
+    const after: typeof environment.after = (delayMs, callback, options) =>
+      environment.after(delayMs, () => void (isFrozen ? held.push(callback) : callback()), options)
+    const signals: AbortSignal[] = []
+    const work: SingletonWork = (signal) => {
+      signals.push(signal)
+      return untilAborted(signal)
+    }
+    const one = start('one', work, undefined, { ...environment, after })
+    // It stands still just before it renews the lease.
+    await environment.advance(leaseMs / 2 - 1)
+    isFrozen = true
+    const other = start('other')
+    await environment.advance(2 * leaseMs)
+    assert.ok(other.isHere)
+    await other.stop()
+    isFrozen = false
+    for (const callback of held.splice(0)) {
+      callback()
+      await settled()
+    }
+    await environment.advance(pollIntervalMs)
+    assert.ok(signals.length > 0 && signals[0]!.aborted)
+    assert.ok(one.isHere)
     await one.stop()
   })
 

@@ -81,8 +81,9 @@ export class Singleton {
     while (!signal.aborted) {
       // The store is tried again: commands meet its failure too, and report it.
       const leads = !this.#yielding.isDue && (await this.#leadership.keep().catch(() => false))
-      // An answer that came late may be about a lease that is over.
-      const restMs = leads && !this.#isEnding ? await this.#lead() : this.#askAgainMs
+      // An answer that came late may be about a lease that is over, or come when this is stopped.
+      const mayBegin = leads && !this.#isEnding && !signal.aborted
+      const restMs = mayBegin ? await this.#lead() : this.#askAgainMs
       await sleep(environment, restMs, signal, { background: true })
     }
     await this.#leadership.release().catch(() => {})
@@ -112,13 +113,14 @@ export class Singleton {
     return restMs
   }
 
-  /** Aborts the work before this process loses the lease. */
+  /** Aborts the work before this process loses the lease, or when another one may have had it meanwhile. */
   async #watch(controller: AbortController, ended: AbortSignal): Promise<void> {
     const { environment, leaseMs } = this.#options
+    const { tenure } = this.#leadership
     const stopping = this.#stopping.signal
     const either = AbortSignal.any([ended, stopping])
     while (!ended.aborted && !controller.signal.aborted) {
-      if (stopping.aborted || this.#yielding.isDue || this.#isEnding) {
+      if (stopping.aborted || this.#yielding.isDue || this.#isEnding || this.#leadership.tenure !== tenure) {
         controller.abort(new Error('Another process does this work now'))
         return
       }

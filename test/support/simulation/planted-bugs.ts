@@ -269,8 +269,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a singleton begins with a lease that is over',
     file: 'projection/running/singleton.ts',
-    find: 'leads && !this.#isEnding ?',
-    replace: 'leads ?',
+    find: 'leads && !this.#isEnding && ',
+    replace: 'leads && ',
   },
   // -- the store -------------------------------------------------------------------------------------------------
   {
