@@ -8,6 +8,7 @@ import {
   type HandlerTools,
   projection,
   type StartOptions,
+  StoreError,
 } from '../../src/index.ts'
 import type { StoreFactory } from '../../src/store/store.ts'
 import { at } from '../../src/testing/checkpoint-at.ts'
@@ -219,6 +220,21 @@ await onEveryStore('A handler that asks for a transaction', ({ place, transactio
     const refused = await pots.projections.runOnce('coded').catch((error) => error)
     assert.equal(refused.code, 'PROJECTION_UNPREPARED')
     assert.equal(refused.cause.code, 'TRANSACTION_MISSING')
+  })
+
+  testHere('is prepared again if its transaction was open for too long, but not for ever', async (t) => {
+    let tooLong = 2
+    const store = faultyStore(await place(t), ({ method }) => {
+      if (method !== 'transact' || tooLong-- <= 0) return undefined
+      return new StoreError('TRANSACTION_TOO_LONG', { store: 'a store', transactionMsMax: 10_000 })
+    })
+    await using pots = await startWith(writing('amounts', new Set()), { store })
+    await pots.pot('a').put({ amount: 1 })
+    assert.equal((await pots.projections.runOnce('coded')).events, 1)
+    tooLong = Number.POSITIVE_INFINITY
+    const refused = await pots.projections.runOnce('coded').catch((error) => error)
+    assert.equal(refused.code, 'PROJECTION_UNPREPARED')
+    assert.equal(refused.cause.code, 'TRANSACTION_TOO_LONG')
   })
 
   testHere('writes data that is saved with the checkpoint or not at all', async (t) => {

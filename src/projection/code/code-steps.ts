@@ -6,7 +6,7 @@
  */
 import type { AnyCodeProjection, HandlerTools } from '../../domain/code-projection.ts'
 import { discreet } from '../../domain/discreet.ts'
-import { ProjectionError } from '../../domain/error.ts'
+import { hasCode, ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind, RecordedEvent } from '../../domain/event.ts'
 import type { HandledKinds } from '../../domain/handled-kinds.ts'
 import { carrying } from '../../domain/sealed-value.ts'
@@ -53,6 +53,8 @@ type Work = (tools: HandlerTools) => Promise<unknown> | unknown
 /** The result of work: true if it is saved, false if this runner was overtaken, or the failure. */
 type Saved = boolean | HandlerFailed
 
+/** How often a preparation is tried whose transaction was open for too long. */
+const preparationTriesMax = 3
 /** The number of events that the handler gets at once. */
 const batchSize = 1000
 
@@ -88,10 +90,13 @@ export class CodeSteps implements Stepper {
     const { preparation, name: projection } = this.#options.projection
     if (preparation === undefined) return
     await this.bookmark.atStored(async () => {
-      const saved = await this.#saveWith(preparation, this.bookmark.here, [], signal)
-      if (saved instanceof HandlerFailed)
-        throw new ProjectionError('PROJECTION_UNPREPARED', { projection }, saved.cause)
-      return saved || undefined
+      for (let tries = 1; ; tries++) {
+        const saved = await this.#saveWith(preparation, this.bookmark.here, [], signal)
+        if (!(saved instanceof HandlerFailed)) return saved || undefined
+        // The process may have stood still. Else nothing would run the projection until somebody starts it again.
+        const mayPass = hasCode(saved.cause, 'TRANSACTION_TOO_LONG') && tries < preparationTriesMax && !signal.aborted
+        if (!mayPass) throw new ProjectionError('PROJECTION_UNPREPARED', { projection }, saved.cause)
+      }
     })
   }
 
