@@ -1,7 +1,9 @@
 /** The end of a run, as a user's invariants see it. */
 import type { RecordedEvent } from '../../domain/event.ts'
+import { type SqlStatement, type SqlValue, sqlText } from '../../domain/sql-statement.ts'
 import { recordedEvent } from '../../kernel/rehydrate.ts'
 import { Broken, type Evidence } from './checks.ts'
+import type { SimulatedTables } from './simulated-tables.ts'
 import type { Version } from './version.ts'
 
 /** The end of a run, as an invariant of the user's sees it. */
@@ -12,6 +14,12 @@ export interface EndOfRun {
   states(aggregate: string): ReadonlyMap<string, any>
   /** The rows of a projection, by key. */
   rows(projection: string): ReadonlyMap<string, any>
+  /**
+   * What a statement finds in the tables that handlers have written. SQLite runs it, whichever store is simulated.
+   *
+   * @throws StoreError `SQL_FAILED`
+   */
+  query<Found = Record<string, SqlValue>>(statement: SqlStatement<Found>): readonly Found[]
 }
 
 export type Invariants = Readonly<Record<string, (end: EndOfRun) => unknown>>
@@ -19,8 +27,19 @@ export type Invariants = Readonly<Record<string, (end: EndOfRun) => unknown>>
 /** The rows of each projection at the end, by its key in the domain, then by their own. */
 export type RowsOfAll = ReadonlyMap<string, ReadonlyMap<string, unknown>>
 
+/** What handlers have made. */
+interface Made {
+  readonly rows: RowsOfAll
+  readonly tables: SimulatedTables
+}
+
 /** @throws Broken if one does not hold */
-export function checkInvariants(invariants: Invariants, version: Version, evidence: Evidence, rows: RowsOfAll): void {
+export function checkInvariants(
+  invariants: Invariants,
+  version: Version,
+  evidence: Evidence,
+  { rows, tables }: Made,
+): void {
   const { witness } = evidence
   const end: EndOfRun = {
     events: witness.events.map((event) => recordedEvent(version.aggregate(event.stream.aggregate)?.folds, event)),
@@ -30,6 +49,7 @@ export function checkInvariants(invariants: Invariants, version: Version, eviden
       return new Map(streams.map((stream) => [stream.id, evidence.states(version, stream, witness.era).at(-1)]))
     },
     rows: (key) => rows.get(key)!,
+    query: (statement) => find(tables, statement),
   }
   for (const [name, holds] of Object.entries(invariants)) {
     let result: unknown
@@ -39,5 +59,17 @@ export function checkInvariants(invariants: Invariants, version: Version, eviden
       throw new Broken(name, error instanceof Error ? error.message : String(error), error)
     }
     if (result === false) throw new Broken(name, 'it does not hold at the end of the run')
+  }
+}
+
+function find(tables: SimulatedTables, statement: SqlStatement<any>): readonly any[] {
+  const reading = tables.reading()
+  try {
+    return reading.query(
+      sqlText(statement, () => '?'),
+      statement.values,
+    )
+  } finally {
+    reading.close()
   }
 }

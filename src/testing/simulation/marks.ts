@@ -49,6 +49,9 @@ export const markNames = [
   'a member that leaves gives a state to the next owner',
   'a member that gives no answer is removed by another one',
   'a shard is taken over from a member that cannot be reached',
+  'it is unknown whether a transaction was saved',
+  'a transaction was open for too long',
+  'a transaction is undone because its process has ended',
   'somebody is forgotten of whom something is stored',
   'a personal value reads as forgotten',
   'a process reads a value for a while although its key is destroyed',
@@ -60,6 +63,10 @@ const lostAnswer = (answer: Answer): boolean => 'error' in answer && codeOf(answ
 const keyOf = ({ aggregate, id }: StreamId): string => `${aggregate} ${id}`
 /** As `stored/parked-events.ts` writes them. */
 const isParked = ({ key }: Row): boolean => key.startsWith('\u0001parked ')
+
+/** Whether a call saves a step, with or without a transaction. */
+const isStep = ({ method, args }: Call): boolean =>
+  method === 'saveStep' || (method === 'transact' && args[1] !== undefined)
 
 /** A step on its way. */
 interface Step {
@@ -101,13 +108,14 @@ export class Marks implements Watch {
   }
 
   sent(call: Call): void {
-    const { process, method, args } = call
+    const { process, args } = call
     this.#underWay.add(call)
-    if (method === 'saveStep') this.#steps.set(call, { process, projection: args[0] })
+    if (isStep(call)) this.#steps.set(call, { process, projection: args[0] })
   }
 
-  done({ process, method, args }: Call, answer: Answer): void {
-    if (method === 'saveStep') this.#stepDone(process, args[0], args[1], answer)
+  done(call: Call, answer: Answer): void {
+    const { process, method, args } = call
+    if (isStep(call)) this.#stepDone(process, args[0], args[1], answer)
     else if (method === 'releaseLease') this.#owners.delete(args[0])
     else if (method === 'acquireLease' && 'value' in answer) this.#leaseDone(process, args[0], args[1], answer.value)
   }
@@ -120,6 +128,7 @@ export class Marks implements Watch {
     const { process, method, args } = call
     this.#underWay.delete(call)
     this.#steps.delete(call)
+    if (method === 'transact') this.#transacted(call, answer)
     if (method === 'append') this.#appended(process, args[0], answer)
     else if ('error' in answer) return
     // The kernel asks for a command that would now be rejected, or have nothing to do.
@@ -199,6 +208,17 @@ export class Marks implements Watch {
       else if (reason.startsWith('it queues behind')) this.meet('an event queues behind a parked one')
       else this.meet('an event is parked')
     }
+  }
+
+  #transacted({ args: [, step] }: Call, answer: Answer): void {
+    if (!('error' in answer)) return
+    if (step !== undefined && lostAnswer(answer)) this.meet('it is unknown whether a transaction was saved')
+    if (codeOf(answer.error) === 'TRANSACTION_TOO_LONG') this.meet('a transaction was open for too long')
+  }
+
+  /** A transaction of a process that has ended is undone. */
+  missed(): void {
+    this.meet('a transaction is undone because its process has ended')
   }
 
   #leaseDone(process: SimulatedProcess, name: string, asked: string, { owner }: Lease): void {

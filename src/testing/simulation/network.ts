@@ -11,6 +11,7 @@ import type { Store, StoreFactory } from '../../store/store.ts'
 import type { FaultRates } from './faults.ts'
 import type { SimulatedProcess } from './process.ts'
 import { type Method, methods, type SimulatedStore } from './simulated-store.ts'
+import { type Ask, type SqlWayOptions, sqlWay } from './sql-way.ts'
 import type { World } from './world.ts'
 
 /** A call of a process to its store. */
@@ -33,6 +34,8 @@ export interface Watch {
   answered(call: Call, answer: Answer): void
   /** Only the first commits of a batch are stored. */
   storedInPart(): void
+  /** A transaction is undone, since its process has ended. */
+  missed(): void
 }
 
 /** Calls that may have their effect twice: a driver or a proxy may send them again. */
@@ -77,6 +80,26 @@ export class Network {
   /** A process has ended. */
   ended(process: SimulatedProcess): void {
     this.#store.close(process)
+    // A file is free at once. A server notices later that nobody is there any more.
+    const { tables, profile } = this.#store
+    if (!tables.isUsedBy(process)) return
+    this.#watch.missed()
+    if (profile.way === 'disk') tables.endOf(process)
+    else this.#world.after(this.#latency(), `${process.name} is missed`, () => tables.endOf(process))
+  }
+
+  /** How a process reaches the tables of users: as `SqlWay` has it. */
+  #sqlOf(process: SimulatedProcess): Pick<Store, 'transact' | 'readSql'> {
+    const ask: Ask = (doing, args, effect) => {
+      const connection = this.#connections
+      const call = { process, method: 'transact', args } as const
+      return this.#exchange(call, doing, connection, effect)
+    }
+    const later: SqlWayOptions['later'] = (what, run, owner) =>
+      this.#world.after(this.#latency(), `${process.name} ${what}`, run, owner)
+    const after: SqlWayOptions['after'] = (delayMs, what, run, owner) =>
+      this.#world.after(delayMs, `${process.name} ${what}`, run, owner)
+    return sqlWay({ store: this.#store, process, ask, later, after })
   }
 
   get #isWithin(): boolean {
@@ -90,6 +113,7 @@ export class Network {
     for (const method of methods) {
       reached[method] = (...args: readonly unknown[]) => this.#call({ process, method, args })
     }
+    if (store.profile.hasSql) Object.assign(reached, this.#sqlOf(process))
     reached['onAppend'] = (listener: () => void) => store.onAppend(() => this.#hint(process, listener), process)
     reached['close'] = async () => {
       if (!this.#isWithin) await this.#world.pause(this.#latency(), `${process.name} close`, process)
@@ -99,10 +123,15 @@ export class Network {
   }
 
   #call(call: Call): Promise<unknown> {
-    const { process, method } = call
     if (this.#isWithin) return this.#callWithin(call)
     const connection = this.#connections
-    const label = `${process.name} ${method}`
+    return this.#exchange(call, call.method, connection, () => this.#effect(call, connection))
+  }
+
+  /** Lets the store do something, there and back. */
+  #exchange(call: Call, doing: string, connection: number, effect: () => Promise<unknown>): Promise<any> {
+    const { process, method } = call
+    const label = `${process.name} ${doing}`
     this.#watch.sent(call)
     return new Promise((resolve, reject) => {
       const answer = (result: Answer) => {
@@ -120,7 +149,7 @@ export class Network {
           this.#watch.done(call, result)
           tell(result)
         }
-        this.#effect(call, connection).then(
+        effect().then(
           (value) => done({ value }),
           (error) => done({ error }),
         )

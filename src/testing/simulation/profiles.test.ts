@@ -12,7 +12,7 @@ for (const name of profileNames) {
     {
       severalWriters: !profile.singleWriter,
       injectedClock: profile.clock === 'of the machine',
-      transactions: false,
+      transactions: profile.hasSql,
     },
   )
 }

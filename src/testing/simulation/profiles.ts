@@ -2,8 +2,7 @@
  * What each real store shows at the port, as far as stores differ there. A simulated store behaves as its profile says,
  * and the conformance kit holds it and the real store to the same cases.
  *
- * Two differences are left out. A handler's own SQL is not simulated, so no profile has `transact`. And what becomes of
- * files is a matter of the file store and SQLite, which have crash tests of their own.
+ * What becomes of files is left out: it is a matter of the file store and SQLite, which have crash tests of their own.
  */
 import { Random } from '../random.ts'
 import type { FaultRates } from './faults.ts'
@@ -25,6 +24,8 @@ export interface Profile {
   readonly pages: 'full' | 'cut'
   /** The clock of leases: that of the machine of all processes, which may be set wrong, or one of its own. */
   readonly clock: 'of the machine' | 'of a server'
+  /** Whether handlers write tables of their own in transactions (`transact`). */
+  readonly hasSql: boolean
 }
 
 const aDisk = {
@@ -53,11 +54,12 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     batches: 'whole',
     pages: 'full',
     clock: 'of the machine',
+    hasSql: false,
   },
-  file: { ...aDisk, singleWriter: true },
-  sqlite: { ...aDisk, singleWriter: false },
-  postgres: { ...aServer, batches: 'whole' },
-  mongodb: { ...aServer, batches: 'in parts' },
+  file: { ...aDisk, singleWriter: true, hasSql: false },
+  sqlite: { ...aDisk, singleWriter: false, hasSql: true },
+  postgres: { ...aServer, batches: 'whole', hasSql: true },
+  mongodb: { ...aServer, batches: 'in parts', hasSql: false },
 }
 
 export const profileNames = Object.keys(profiles) as readonly ProfileName[]

@@ -131,6 +131,7 @@ class Simulation {
       done: (call, answer) => this.#done(call, answer),
       answered: (call, answer) => marks.answered(call, answer),
       storedInPart: () => marks.storedInPart(),
+      missed: () => marks.missed(),
     })
     this.#clients = new Clients({
       world,
@@ -310,7 +311,7 @@ class Simulation {
     checkAll(evidence)
     const rows = await this.#checkReadSide()
     this.#personal.hideForgotten()
-    checkInvariants(this.#options.invariants, this.#newest, evidence, rows)
+    checkInvariants(this.#options.invariants, this.#newest, evidence, { rows, tables: this.#store.tables })
     for (const process of this.#processes.all) {
       await this.#until('a process stops', this.#wait(process.started!.stop()))
       this.#cluster?.checkStopped(process)

@@ -7,16 +7,29 @@
  */
 import { StoreError } from '../../domain/error.ts'
 import { checkedFactory } from '../../store/checked-store.ts'
+import { checkCheckpoint } from '../../store/checkpoint.ts'
 import { memory } from '../../store/memory/index.ts'
 import type { Range } from '../../store/range.ts'
-import type { Page, ReadAllOptions, RowPage, RowQuery, Store, StoreFactory } from '../../store/store.ts'
+import { ReadLimit } from '../../store/sql-reading.ts'
+import type {
+  CheckpointPlace,
+  Page,
+  ProjectionStep,
+  ReadAllOptions,
+  RowPage,
+  RowQuery,
+  Store,
+  StoreFactory,
+} from '../../store/store.ts'
 import { storeMethods } from '../faulty-store.ts'
 import type { Random } from '../random.ts'
+import { type Borrowed, lend, lendReading } from './lent-tables.ts'
 import type { Profile } from './profiles.ts'
+import { type RunStatement, SimulatedTables, type Transaction } from './simulated-tables.ts'
 
 export type Method = (typeof storeMethods)[number]
 
-/** What a process can call. Nobody closes what all share, and no SQL is simulated. */
+/** What a process can call. Nobody closes what all share, and what lends SQL takes more than one call. */
 export const methods: readonly Method[] = storeMethods.filter(
   (method) => !['close', 'transact', 'readSql'].includes(method),
 )
@@ -30,6 +43,8 @@ interface Change {
   readonly args: readonly unknown[]
   /** The store's time at which it was made. */
   readonly nowMs: number
+  /** What was written to tables of users with it. */
+  readonly statements?: readonly RunStatement[]
 }
 
 const changing: ReadonlySet<Method> = new Set<Method>([
@@ -65,6 +80,8 @@ export class SimulatedStore {
   #appending: object | undefined
   /** Who has it open, if only one can. */
   #owner: object | undefined
+  /** The tables of users, if it has SQL. */
+  readonly tables: SimulatedTables
   /** The leases that were given since it was opened. */
   readonly #leases = new Map<string, string>()
 
@@ -73,6 +90,7 @@ export class SimulatedStore {
     this.profile = profile
     this.#present = present
     this.#random = random
+    this.tables = new SimulatedTables(name)
     this.#pageMax = profile.pages === 'cut' ? pageMax : undefined
   }
 
@@ -107,6 +125,7 @@ export class SimulatedStore {
 
   /** @param who calls; nobody of the processes if it is absent */
   async call(method: Method, args: readonly any[], who?: object): Promise<any> {
+    if (changesRows.has(method) && this.tables.isLocked(args[0])) await this.tables.unlocked(args[0])
     if (changing.has(method)) this.#changes.push({ method, args, nowMs: this.#present() })
     if (method === 'acquireLease') this.#leases.set(args[0], args[1])
     const pageMax = who === undefined ? undefined : this.#pageMax
@@ -120,6 +139,32 @@ export class SimulatedStore {
     return effect
   }
 
+  /**
+   * Begins a transaction, in which no other step of the projection is saved.
+   *
+   * @throws ConflictError `CHECKPOINT_CONFLICT`
+   */
+  async begin(projection: string, from: CheckpointPlace, who: object): Promise<Transaction> {
+    const transaction = await this.tables.begin(projection, who)
+    try {
+      checkCheckpoint(projection, from, await this.#store.loadCheckpoint(projection))
+    } catch (error) {
+      transaction.end()
+      throw error
+    }
+    return transaction
+  }
+
+  /** Saves a step with what its transaction has written. */
+  save(transaction: Transaction, step: ProjectionStep): Promise<void> {
+    const { statements } = transaction
+    const args = [transaction.projection, step]
+    return transaction.save(async () => {
+      await this.#effect('saveStep', args)
+      this.#changes.push({ method: 'saveStep', args, nowMs: this.#present(), statements })
+    })
+  }
+
   /** Calls back after appends: everybody's, or one's own, or as a witness. @returns a function that ends it */
   onAppend(listener: () => void, who?: object): () => void {
     const entry = { of: who, listener }
@@ -131,6 +176,7 @@ export class SimulatedStore {
   async restore(changes: number, what: Restored): Promise<void> {
     this.#changes = this.#changes.filter(({ method }, i) => i < changes || (what === 'log' && method !== 'append'))
     await this.#empty()
+    this.tables.restore(this.#changes.flatMap(({ statements = [] }) => statements))
     for (const { method, args, nowMs } of this.#changes) {
       this.#pastMs = nowMs
       // What was refused then is refused again.
@@ -183,6 +229,9 @@ export class SimulatedStore {
   }
 }
 
+/** Changes that wait until no transaction of their projection is open. */
+const changesRows: ReadonlySet<Method> = new Set<Method>(['saveStep', 'resetProjection'])
+
 /** The same as a store that is used directly, without faults, with pages as large as they may be. */
 export function simulatedStore(name: string, profile: Profile, random: Random): StoreFactory {
   let made: Promise<SimulatedStore> | undefined
@@ -198,9 +247,41 @@ export function simulatedStore(name: string, profile: Profile, random: Random): 
       for (const method of methods) {
         opened[method] = (...args: readonly unknown[]) => store.call(method, args, who)
       }
+      if (profile.hasSql) Object.assign(opened, sqlOf(store, who))
       opened['onAppend'] = (listener: () => void) => store.onAppend(listener, who)
       opened['close'] = async () => store.close(who)
       return opened as unknown as Store
     },
   })
+}
+
+/** What a store that is used directly has if it has SQL. */
+function sqlOf(store: SimulatedStore, who: object): Required<Pick<Store, 'transact' | 'readSql'>> {
+  const { name } = store
+  const never = new Promise<never>(() => {})
+  const borrowed = (of: Pick<Transaction, 'query'>, ended: Promise<never>, end: () => void): Borrowed => ({
+    name,
+    ended,
+    query: async (text, values) => of.query(text, values),
+    end,
+  })
+  return {
+    async transact(projection, from, work) {
+      const transaction = await store.begin(projection, from, who)
+      const lent = borrowed(transaction, never, () => transaction.end())
+      await lend(work, lent, (step) => store.save(transaction, { from, ...step }))
+    },
+    async readSql(work, options) {
+      const limit = new ReadLimit(name, options)
+      const reading = store.tables.reading()
+      try {
+        return await lendReading(
+          work,
+          borrowed(reading, limit.race(never), () => reading.close()),
+        )
+      } finally {
+        limit.close()
+      }
+    },
+  }
 }

@@ -204,6 +204,19 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'return declared !== undefined && isNewFor(declared, event)',
     replace: 'return declared?.from === -1 && isNewFor(declared, event)',
   },
+  {
+    name: 'what a handler writes in its transaction is saved before the checkpoint',
+    file: 'projection/checkpoint/bookmark.ts',
+    find: 'return this.#change(rows, () => this.#checkpoint.advanceWith(to, rows, work))',
+    replace: `const isWritten = await this.#change([], () => this.#checkpoint.advanceWith(this.here, [], work))
+      return isWritten && this.save(to, rows)`,
+  },
+  {
+    name: 'a preparation whose transaction was open for too long is not tried again',
+    file: 'projection/code/code-steps.ts',
+    find: 'tries < preparationTriesMax',
+    replace: 'tries < 1',
+  },
   // -- personal fields -------------------------------------------------------------------------------------------
   {
     name: 'a command is decided although somebody was forgotten since its fields were sealed',

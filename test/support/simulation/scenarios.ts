@@ -1,5 +1,6 @@
 /** Domains that are simulated: each uses other parts of the library. */
 import type { SimulationReport } from '../../../src/testing/simulation/simulate.ts'
+import { ledgers } from './ledgers.ts'
 import { members } from './members.ts'
 import { parcels } from './parcels.ts'
 import { people } from './people.ts'
@@ -23,4 +24,5 @@ export const scenarios: readonly Scenario[] = [
   { name: 'upgrades', run: upgrades, oneOf: 1 },
   { name: 'members', run: members, oneOf: 4 },
   { name: 'people', run: people, oneOf: 2 },
+  { name: 'ledgers', run: ledgers, oneOf: 2 },
 ]
