@@ -64,10 +64,12 @@ export class MemoryStore implements Store {
     const reserved = this.#reservations.begin(writer, this.#now())
     const results: AppendResult[] = []
     for (const commit of commits) results.push(this.#appendOne(commit, broken, reserved(commit.stream)))
-    this.#reservations.end(
-      writer,
-      commits.filter((_, i) => results[i]!.status === 'stored'),
-    )
+    if (!this.#reservations.isEmpty) {
+      this.#reservations.end(
+        writer,
+        commits.filter((_, i) => results[i]!.status === 'stored'),
+      )
+    }
     if (commits.length > 0) this.#log.listeners.notify()
     return results
   }

@@ -21,6 +21,12 @@ export class CommitTable {
   /** By the last bits of a hash. */
   #parts: Part[] = [partOf(0, slotsFirst)]
   #count = 0
+  readonly #nameOf: (value: number) => string
+
+  /** @param nameOf what distinguishes the number from others with the same hash */
+  constructor(nameOf: (value: number) => string) {
+    this.#nameOf = nameOf
+  }
 
   add(hash: number, value: number): void {
     this.#count++
@@ -35,14 +41,14 @@ export class CommitTable {
     put(part.slots, hash, value + 1)
   }
 
-  /** The first number with a hash for which `fits` is true; -1 if there is none. */
-  find(hash: number, fits: (value: number) => boolean): number {
+  /** The number with a hash and a name; -1 if there is none. */
+  find(hash: number, name: string): number {
     const { slots } = this.#partOf(hash)
     const mask = slots.length - 2
     for (let at = placeOf(hash, mask); ; at = (at + 2) & mask) {
       const slot = slots[at]!
       if (slot === 0) return -1
-      if (slots[at + 1] === hash && fits(slot - 1)) return slot - 1
+      if (slots[at + 1] === hash && this.#nameOf(slot - 1) === name) return slot - 1
     }
   }
 

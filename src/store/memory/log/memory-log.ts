@@ -26,16 +26,15 @@ interface Reading {
   readonly passes?: (event: StoredEvent) => boolean
 }
 
-/** The number of commits that are searched one by one. */
-const searchedMax = 8
-
 /** The commits of one stream. */
 export class MemoryStream {
   readonly commits: Placed[] = []
   sequence = 0
   /** The hash of its aggregate and id. */
   readonly hash: number
-  /** The commits by the hashes of their ids. A stream with few commits has no table. */
+  /** Commits whose ids the library made one after the other, so that they are sorted. Most commits are among them. */
+  readonly #sorted: Placed[] = []
+  /** The other commits by the hashes of their ids; absent if there are none. */
   #table: CommitTable | undefined
 
   constructor(hash: number) {
@@ -44,21 +43,44 @@ export class MemoryStream {
 
   /** @param hash the hash of the id */
   find(commitId: string, hash: number = hashOfId(commitId)): Receipt | undefined {
-    const { commits } = this
-    const fits = (index: number) => commits[index]!.commit.id === commitId
-    const index = this.#table === undefined ? commits.findIndex((_, i) => fits(i)) : this.#table.find(hash, fits)
-    return index < 0 ? undefined : receiptOf(commits[index]!)
+    const placed = this.#inSorted(commitId) ?? this.#inTable(commitId, hash)
+    return placed === undefined ? undefined : receiptOf(placed)
   }
 
   add(placed: Placed, hash: number): void {
     const { commits } = this
+    const { id, events } = placed.commit
     commits.push(placed)
-    this.sequence += placed.commit.events.length
-    if (this.#table !== undefined) this.#table.add(hash, commits.length - 1)
-    else if (commits.length > searchedMax) {
-      this.#table = new CommitTable()
-      for (const [i, { commit }] of commits.entries()) this.#table.add(hashOfId(commit.id), i)
+    this.sequence += events.length
+    if (isOwnId(id) && this.#isAfterSorted(id)) this.#sorted.push(placed)
+    else {
+      this.#table ??= new CommitTable((index) => commits[index]!.commit.id)
+      this.#table.add(hash, commits.length - 1)
     }
+  }
+
+  #isAfterSorted(id: string): boolean {
+    const sorted = this.#sorted
+    return sorted.length === 0 || sorted[sorted.length - 1]!.commit.id < id
+  }
+
+  #inSorted(id: string): Placed | undefined {
+    // A new id is after all others, so one comparison is enough.
+    if (this.#isAfterSorted(id)) return undefined
+    const sorted = this.#sorted
+    let low = 0
+    let high = sorted.length - 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (sorted[middle]!.commit.id < id) low = middle + 1
+      else high = middle
+    }
+    return sorted[low]!.commit.id === id ? sorted[low] : undefined
+  }
+
+  #inTable(id: string, hash: number): Placed | undefined {
+    const index = this.#table === undefined ? -1 : this.#table.find(hash, id)
+    return index === -1 ? undefined : this.commits[index]
   }
 }
 
