@@ -1,7 +1,7 @@
 /**
  * Makes handles, as in `bank.account(id)`. Each aggregate has a class whose prototype has the commands as methods. It
  * is built once at start, so a handle is one small object. The stack of a thrown rejection names the line that sent the
- * command, because `accept` is an asynchronous function.
+ * command, because the engine follows the promises from the handler in `accept` to the caller that awaits them.
  */
 import type { CommandOptions } from '../domain/command.ts'
 import { CommandRejected } from '../domain/command-rejected.ts'
@@ -34,27 +34,32 @@ export type Sender = Pick<Kernel, 'dispatch'>
  *
  * @throws CommandRejected on a business "no"
  */
-export async function accept(
+export function accept(
   sender: Sender,
   stream: StreamId,
   name: string,
   data: unknown,
   options: CommandOptions = noOptions,
 ): Promise<Accepted<any, any>> {
-  const outcome = await sender.dispatch(stream, name, data, options)
-  if (outcome.accepted) return outcome
-  throw new CommandRejected(name, stream, outcome.rejection as AnyRejection)
+  return attempt(sender, stream, name, data, options).then((outcome) => {
+    if (outcome.accepted) return outcome
+    throw new CommandRejected(name, stream, outcome.rejection as AnyRejection)
+  })
 }
 
 /** Sends a command and waits for its outcome, which may be a rejection. */
-export async function attempt(
+export function attempt(
   sender: Sender,
   stream: StreamId,
   name: string,
   data: unknown,
   options: DispatchOptions = noOptions,
 ): Promise<Outcome> {
-  return sender.dispatch(stream, name, data, options)
+  try {
+    return sender.dispatch(stream, name, data, options)
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 /** Sends a command with `accept` or `attempt`. Options are checked first. */
@@ -66,13 +71,23 @@ function withOptions(
   data: unknown,
   options: CommandOptions | undefined,
 ): Promise<Outcome> {
-  if (options === undefined) return send(sender, stream, name, data)
-  return (async () => {
-    checkKeys(`the options of ${name}`, options, commandOptions)
-    checkWhole('expectedSequence', options.expectedSequence, 0)
-    checkSignal(options.signal)
-    return send(sender, stream, name, data, options)
-  })()
+  return options === undefined
+    ? send(sender, stream, name, data)
+    : withChecked(send, sender, stream, name, data, options)
+}
+
+async function withChecked(
+  send: typeof accept | typeof attempt,
+  sender: Sender,
+  stream: StreamId,
+  name: string,
+  data: unknown,
+  options: CommandOptions,
+): Promise<Outcome> {
+  checkKeys(`the options of ${name}`, options, commandOptions)
+  checkWhole('expectedSequence', options.expectedSequence, 0)
+  checkSignal(options.signal)
+  return send(sender, stream, name, data, options)
 }
 
 /** Returns a function that makes the handles of one aggregate. */

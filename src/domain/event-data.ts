@@ -7,6 +7,8 @@ import { type Checked, check, type Schema } from './schema.ts'
 
 /** Schemas that change their input in place (arktype's `'+': 'delete'`). They get a copy. */
 const changingInPlace = new WeakSet<Schema>()
+/** Whether there are any. Every event asks for its schema. */
+let areAny = false
 
 /**
  * Runs the schema of an event on its data as JSON. If a schema refuses frozen data but accepts a copy, it gets copies
@@ -16,11 +18,12 @@ const changingInPlace = new WeakSet<Schema>()
  *   none
  */
 export function checkData(schema: Schema, data: unknown, asks = true): Checked {
-  if (changingInPlace.has(schema)) return check(schema, ownCopy('The event', data))
+  if (areAny && changingInPlace.has(schema)) return check(schema, ownCopy('The event', data))
   const checked = check(schema, data)
   if (!asks || checked === 'async' || 'value' in checked || typeof data !== 'object') return checked
   const again = check(schema, ownCopy('The event', data))
   if (again === 'async' || 'issues' in again) return checked
   changingInPlace.add(schema)
+  areAny = true
   return again
 }

@@ -42,9 +42,11 @@ interface Declared {
 }
 
 const declarations = new WeakMap<Schema, Declared>()
+/** Whether there are any. Every command asks for its schema and for those of its events. */
+let areAny = false
 
 /** Whether some fields of a schema are personal. */
-export const hasPersonal = (schema: Schema): boolean => declarations.has(schema)
+export const hasPersonal = (schema: Schema): boolean => areAny && declarations.has(schema)
 
 /**
  * A schema for a command, or for a revision of an event, with personal fields. For the first schema of an event there
@@ -80,6 +82,7 @@ export function personalSchema(where: string, schema: Schema, declaration: Perso
     }),
   })
   declarations.set(made, declared)
+  areAny = true
   return made
 }
 

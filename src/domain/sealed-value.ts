@@ -277,10 +277,20 @@ let isCarrying = false
 
 /** Runs a function that may carry personal values, but not read them. */
 export function carrying<Result>(run: () => Result): Result {
-  if (isCarrying) return run()
+  return carryingWith(run, undefined, undefined, undefined)
+}
+
+/** The same for a function with arguments. Every event of a command passes here, which a closure would slow down. */
+export function carryingWith<First, Second, Third, Result>(
+  run: (first: First, second: Second, third: Third) => Result,
+  first: First,
+  second: Second,
+  third: Third,
+): Result {
+  if (isCarrying) return run(first, second, third)
   isCarrying = true
   try {
-    return run()
+    return run(first, second, third)
   } finally {
     isCarrying = false
   }

@@ -9,10 +9,9 @@ import { ConflictError, OutcomeUnknownError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
-import type { AppendResult } from '../store/store.ts'
+import type { AppendResult, Receipt } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import {
-  type AcceptedCommand,
   type Answering,
   answerAccepted,
   answerDecided,
@@ -20,6 +19,7 @@ import {
   answerStored,
   failUnconfirmed,
   type StoredCommand,
+  stateAfter,
   withRepetitions,
 } from './answers.ts'
 import { appendAgain } from './append-again.ts'
@@ -268,7 +268,11 @@ export class Actor {
     } catch (error) {
       return this.#repeat(round, error)
     }
-    return this.#settle(round, results)
+    if (!round.isStored(results)) return this.#settle(round, results)
+    const from = this.#loaded.sequence
+    for (let i = 0; i < results.length; i++) this.#accept(round.commands[i]!, results[i]!)
+    this.#context.advanced(this, from)
+    this.#becomeReady()
   }
 
   /** Answers a round. From the first commit that was not stored on, commands are decided again. */
@@ -277,7 +281,7 @@ export class Actor {
     const { answered, duplicates, conflicts, undone } = round.settle(results)
     for (const each of answered) {
       if (each.receipt === undefined) this.#answerUnstored(each.pending)
-      else this.#accept(each)
+      else this.#accept(each.pending, each.receipt)
     }
     if (undone.length + conflicts.length > 0) {
       const again = new Set(undone)
@@ -293,11 +297,10 @@ export class Actor {
     await this.#refresh(conflicts[0]?.pending.conflicts ?? 0, conflicts[0]?.reserved ?? false)
   }
 
-  #accept(accepted: AcceptedCommand): void {
-    const { sequence, position, checksum } = accepted.receipt
-    this.#loaded = { state: accepted.decided.state, sequence, position, checksum }
+  #accept(pending: PendingCommand, receipt: Receipt): void {
+    this.#loaded = stateAfter(pending, receipt)
     this.#hasTurn = false
-    answerAccepted(accepted)
+    answerAccepted(pending, receipt)
   }
 
   /** Puts commands that have to be decided again before those that came later. */

@@ -10,7 +10,7 @@ import { deepFreeze } from '../runtime/freeze.ts'
 import type { Receipt, StoredEvent } from '../store/store.ts'
 import { acceptedEvents } from './accepted-events.ts'
 import type { AggregateType } from './aggregate-type.ts'
-import type { Decided } from './decide.ts'
+import type { DecidedEvents } from './decide.ts'
 import type { PendingCommand } from './pending-command.ts'
 import type { Readings } from './readings.ts'
 import { catchUp, type LoadedState, recordedEvent, rehydrate, type Sources } from './rehydrate.ts'
@@ -35,16 +35,16 @@ export interface StoredCommand {
   readonly receipt: Receipt
 }
 
-/** A command that this round stored, with its decision. */
-export interface AcceptedCommand extends StoredCommand {
-  readonly decided: Decided & { readonly kind: 'events' }
+/** The state after a command that this round stored. */
+export function stateAfter({ decided }: PendingCommand, { sequence, position, checksum }: Receipt): LoadedState {
+  return { state: (decided as DecidedEvents).state, sequence, position, checksum }
 }
 
 /** Answers a command that this round stored. */
-export function answerAccepted({ pending, decided, receipt }: AcceptedCommand): void {
+export function answerAccepted(pending: PendingCommand, receipt: Receipt): void {
+  const { commit, data, state } = pending.decided as DecidedEvents
   const { sequence, position } = receipt
-  const events = acceptedEvents(decided.commit, decided.data, receipt)
-  pending.succeed({ accepted: true, state: decided.state, sequence, position, events })
+  pending.succeed({ accepted: true, state, sequence, position, events: acceptedEvents(commit, data, receipt) })
 }
 
 /** Answers a command without events, with the state that it was decided on. */
@@ -235,7 +235,7 @@ async function answerRead(
 
 /** Fails a command if another command is stored under its id. @returns whether it did */
 function refuseReuse(stream: StreamId, pending: PendingCommand, { command: stored }: Receipt): boolean {
-  const { commandId, mark, isDerived } = pending
+  const { commandId, mark, isDerived } = pending.command
   if (stored === undefined || (stored.name === mark.name && (isDerived || stored.digest === mark.digest))) return false
   const facts = { stream, commandId, command: mark.name, stored: stored.name }
   pending.fail(new InputError('COMMAND_ID_REUSED', facts))

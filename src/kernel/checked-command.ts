@@ -30,9 +30,9 @@ export interface CheckedCommand {
   readonly fence?: Fence | undefined
   readonly isStillClear?: (() => boolean) | undefined
   /** Whether the fence need not be asked yet. */
-  readonly isClearAtFirst?: boolean
+  readonly isClearAtFirst: boolean
   /** Whether an earlier try may have stored it, so that no answer may say that it had no effect. */
-  readonly isRepeated?: boolean
+  readonly isRepeated: boolean
   /** The sequence at which the aggregate must be for it to be decided. */
   readonly expectedSequence?: number | undefined
   readonly metadata: JsonObject

@@ -60,15 +60,18 @@ export class DecisionContext {
   }
 }
 
+/** A decision with events. */
+export interface DecidedEvents {
+  readonly kind: 'events'
+  readonly commit: Commit
+  /** The data of each event, as callers get it. */
+  readonly data: readonly unknown[]
+  readonly state: unknown
+}
+
 /** The result of a decision, before anything is stored. */
 export type Decided =
-  | {
-      readonly kind: 'events'
-      readonly commit: Commit
-      /** The data of each event, as callers get it. */
-      readonly data: readonly unknown[]
-      readonly state: unknown
-    }
+  | DecidedEvents
   | { readonly kind: 'rejected'; readonly rejection: unknown }
   | { readonly kind: 'nothing' }
   | { readonly kind: 'failed'; readonly error: unknown }

@@ -66,7 +66,6 @@ export interface KernelOptions {
   readonly observing?: Observing | undefined
 }
 
-/** For messages. */
 const dataOf = 'The data of a command'
 
 export class Kernel {
@@ -296,6 +295,7 @@ export class Kernel {
     const isPersonal = keys !== undefined && hasPersonal(decision.schema)
     const input = freezeParts(isPersonal ? ownValues(keys, decision.schema, checked.value) : checked.value)
     const { derivedId, ownId, isRepeated = false, commandId = derivedId } = options
+    const { fence, isStillClear, isClearAtFirst } = fencing(keys, decision.schema, input.value, options)
     if (options.commandId !== undefined) checkCallersId(options.commandId)
     return new PendingCommand(
       {
@@ -307,7 +307,9 @@ export class Kernel {
         repeatable: commandId !== undefined || isRepeated,
         mark: { name, digest: digest ?? digestOf(leftOutData(decision.schema, checked.value)) },
         isDerived: options.commandId === undefined && derivedId !== undefined,
-        ...fencing(keys, decision.schema, input.value, options),
+        fence,
+        isStillClear,
+        isClearAtFirst,
         isRepeated,
         expectedSequence: options.expectedSequence,
         metadata: checkMetadata(options.metadata),
@@ -328,10 +330,8 @@ export class Kernel {
   }
 
   #checkRoom(actor: Actor | undefined, { isAdmitted }: DispatchOptions): void {
-    const { mailboxMax } = this.#limits
-    if (actor !== undefined && actor.waiting >= mailboxMax) {
-      throw new OverloadError('OVERLOADED', { queue: 'mailboxMax', sizeMax: mailboxMax })
-    }
+    const { mailboxMax: sizeMax } = this.#limits
+    if (actor && actor.waiting >= sizeMax) throw new OverloadError('OVERLOADED', { queue: 'mailboxMax', sizeMax })
     if (!isAdmitted) this.admit()
   }
 

@@ -9,7 +9,7 @@
 import type { Outcome } from '../domain/outcome.ts'
 import { ownCopy } from '../domain/own-copy.ts'
 import type { StreamId } from '../domain/stream.ts'
-import type { Origin } from './checked-command.ts'
+import type { CheckedCommand, Origin } from './checked-command.ts'
 import { digestOf } from './digest.ts'
 import type { DispatchOptions } from './dispatch-options.ts'
 import { Moved } from './moved.ts'
@@ -42,14 +42,14 @@ export const originOf = (data: unknown, options: DispatchOptions, isCopy: boolea
 
 /** Sends a command that was not decided to the process that owns its stream, or fails it with `Moved`. */
 export function sendOn(ownership: Ownership, stream: StreamId, pending: PendingCommand): void {
-  const { name, origin, commandId, isAnswered, metadata, tags } = pending
-  if (isAnswered) return
+  if (pending.isAnswered) return
+  const { name, origin, commandId, metadata, tags } = pending.command
   if (origin === undefined || origin.options.mayFailMoved) pending.fail(new Moved())
   else {
     // From now on, only the other process knows whether the command may be stored, so the signal is its matter.
     pending.unlisten()
     const options = { ...origin.options, metadata, tags, ownId: commandId }
-    ownership.sendOn(stream, name, dataOf(pending, origin), options).then(
+    ownership.sendOn(stream, name, dataOf(pending.command, origin), options).then(
       (outcome) => pending.succeed(outcome),
       (error) => pending.fail(error),
     )
@@ -57,6 +57,6 @@ export function sendOn(ownership: Ownership, stream: StreamId, pending: PendingC
 }
 
 /** The data as the caller gave it. If the caller has changed it since, what the schema had made of it. */
-function dataOf({ mark, input }: PendingCommand, { data, isCopy }: Origin): unknown {
+function dataOf({ mark, input }: CheckedCommand, { data, isCopy }: Origin): unknown {
   return isCopy || data === undefined || digestOf(data) === mark.digest ? data : input
 }

@@ -1,34 +1,17 @@
 /** A checked command that waits for its answer. It is answered exactly once, and then no longer counts as in flight. */
-import type { Decision } from '../domain/aggregate.ts'
 import { CancelledError, type MnemeError, OutcomeUnknownError } from '../domain/error.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { Span } from '../runtime/observing.ts'
-import type { CommandMark } from '../store/commit.ts'
 import type { CheckedCommand } from './checked-command.ts'
 import { endOf, failedWith } from './command-observation.ts'
 import type { Decided } from './decide.ts'
 import type { DispatchOptions, Fence } from './dispatch-options.ts'
 
-export class PendingCommand implements CheckedCommand {
-  readonly name: string
-  readonly decision: Decision
-  readonly input: unknown
-  readonly isInputOpen: boolean
-  readonly commandId: string
-  readonly repeatable: boolean
-  readonly mark: CommandMark
-  readonly isDerived: boolean
-  readonly fence: Fence | undefined
-  readonly expectedSequence: number | undefined
-  readonly metadata: JsonObject
-  readonly tags: readonly string[]
-  readonly origin: CheckedCommand['origin']
-  readonly #isClearAtFirst: boolean
+export class PendingCommand {
+  readonly command: CheckedCommand
   #isClear: boolean
-  readonly isStillClear: (() => boolean) | undefined
-  readonly isRepeated: boolean
   #decided: Decided | undefined = undefined
   #conflicts = 0
   #isSent = false
@@ -43,29 +26,34 @@ export class PendingCommand implements CheckedCommand {
 
   /** @param release called once, when the command is answered */
   constructor(command: CheckedCommand, release: () => void) {
-    this.name = command.name
-    this.decision = command.decision
-    this.input = command.input
-    this.isInputOpen = command.isInputOpen
-    this.commandId = command.commandId
-    this.repeatable = command.repeatable
-    this.mark = command.mark
-    this.isDerived = command.isDerived
-    this.fence = command.fence
-    this.expectedSequence = command.expectedSequence
-    this.#isClearAtFirst = command.isClearAtFirst ?? command.fence === undefined
-    this.#isClear = this.#isClearAtFirst
-    this.isStillClear = command.isStillClear
-    this.isRepeated = command.isRepeated ?? false
-    this.metadata = command.metadata
-    this.tags = command.tags
-    this.origin = command.origin
+    this.command = command
+    this.#isClear = command.isClearAtFirst
     this.#release = release
+  }
+
+  get name(): string {
+    return this.command.name
+  }
+
+  get commandId(): string {
+    return this.command.commandId
+  }
+
+  get repeatable(): boolean {
+    return this.command.repeatable
+  }
+
+  get fence(): Fence | undefined {
+    return this.command.fence
+  }
+
+  get metadata(): JsonObject {
+    return this.command.metadata
   }
 
   /** Whether it may be decided now: it has no fence, or the fence let it pass since the state was loaded. */
   get isClear(): boolean {
-    return this.#isClear && this.isStillClear?.() !== false
+    return this.#isClear && this.command.isStillClear?.() !== false
   }
 
   /** Tells an observer of its end, and of its first decision. */
@@ -90,7 +78,7 @@ export class PendingCommand implements CheckedCommand {
 
   /** Whether its commit may be with the store. From then on, an abort leaves the outcome unknown. */
   get isSent(): boolean {
-    return this.#isSent || this.isRepeated
+    return this.#isSent || this.command.isRepeated
   }
 
   get isAnswered(): boolean {
@@ -127,7 +115,7 @@ export class PendingCommand implements CheckedCommand {
   /** Prepares it to be decided again, or for the first time on another state. */
   beginAgain(): void {
     this.#isSent = false
-    this.#isClear = this.#isClearAtFirst
+    this.#isClear = this.command.isClearAtFirst
   }
 
   /** Notes that its fence let it pass. */

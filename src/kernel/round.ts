@@ -8,8 +8,9 @@ import { Breath } from '../runtime/breath.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { Observing } from '../runtime/observing.ts'
 import type { Commit } from '../store/commit.ts'
-import type { AppendResult } from '../store/store.ts'
-import type { AcceptedCommand, StoredCommand } from './answers.ts'
+import type { AppendResult, Receipt } from '../store/store.ts'
+import type { StoredCommand } from './answers.ts'
+import type { CheckedCommand } from './checked-command.ts'
 import { tellDecision } from './command-observation.ts'
 import { type Decided, DecisionContext, type DecisionScope, decide } from './decide.ts'
 import type { PendingCommand } from './pending-command.ts'
@@ -27,7 +28,7 @@ export interface Settled {
    * In order: commands that this round stored, and commands without events whose answers are true. They were decided on
    * a state that the log had when the batch was stored.
    */
-  readonly answered: readonly (AcceptedCommand | UnstoredCommand)[]
+  readonly answered: readonly (StoredCommand | UnstoredCommand)[]
   /** Commands whose ids were already stored. */
   readonly duplicates: readonly StoredCommand[]
   /** Commands that conflicted, with the sequence where the stream ends now. */
@@ -79,13 +80,14 @@ export class Round {
           if (ids.has(pending.commandId)) break
           ids.add(pending.commandId)
         }
-        const isExpected = pending.expectedSequence === undefined || pending.expectedSequence === sequence
+        const { command } = pending
+        const isExpected = command.expectedSequence === undefined || command.expectedSequence === sequence
         hasUnexpected ||= !isExpected
         let decided: Decided
         const beganAt = observing?.elapsed()
         try {
-          if (!isExpected) throw unexpected(pending, sequence, scope.stream)
-          decided = decide(state, sequence, pending, context)
+          if (!isExpected) throw unexpected(command, sequence, scope.stream)
+          decided = decide(state, sequence, command, context)
         } catch (error) {
           decided = { kind: 'failed', error }
         }
@@ -107,6 +109,13 @@ export class Round {
     this.commands = commands
     this.commits = commits
     this.hasUnexpected = hasUnexpected
+  }
+
+  /** Whether every command of the round has events, and all of them were stored. Most rounds are like this. */
+  isStored(results: readonly AppendResult[]): results is readonly (Receipt & { readonly status: 'stored' })[] {
+    if (this.commits.length < this.commands.length) return false
+    for (const { status } of results) if (status !== 'stored') return false
+    return true
   }
 
   /** Derives what happens to each command from the results of its commits. */
@@ -131,7 +140,7 @@ export class Round {
       if (result.status === 'stored' && !isBroken) {
         for (const before of unfenced) answered.push({ pending: before })
         if (unfenced.length > 0) unfenced = []
-        answered.push({ pending, decided, receipt: result })
+        answered.push({ pending, receipt: result })
         continue
       }
       isBroken = true
@@ -145,7 +154,7 @@ export class Round {
   }
 }
 
-function unexpected({ name, expectedSequence }: PendingCommand, sequence: number, stream: StreamId): ConflictError {
+function unexpected({ name, expectedSequence }: CheckedCommand, sequence: number, stream: StreamId): ConflictError {
   const facts = { stream, command: name, expectedSequence: expectedSequence!, sequence }
   return new ConflictError('SEQUENCE_UNEXPECTED', facts)
 }

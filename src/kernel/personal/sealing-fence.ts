@@ -23,24 +23,32 @@ export function ownValues(keys: KeyRing, schema: Schema, input: unknown): unknow
   })
 }
 
+type Fencing = Pick<CheckedCommand, 'fence' | 'isStillClear' | 'isClearAtFirst'>
+
+/** Most commands have no fence. */
+const noFence: Fencing = Object.freeze({ fence: undefined, isStillClear: undefined, isClearAtFirst: true })
+
 /** The fence of a checked command: what seals its personal fields, and what its sender wants to be asked. */
-export function fencing(
-  keys: KeyRing | undefined,
-  schema: Schema,
-  input: unknown,
-  { fence: own, isStillClear: isOwnClear, isClearAtFirst: isOwnClearAtFirst = false }: DispatchOptions,
-): Pick<CheckedCommand, 'fence' | 'isStillClear' | 'isClearAtFirst'> {
-  const isClearAtFirst = own === undefined || isOwnClearAtFirst
-  if (keys === undefined) return { fence: own, isStillClear: isOwnClear, isClearAtFirst }
-  const unsealed = unsealedIn(schema, input)
-  if (unsealed.length === 0 && keys.sealNow(unsealed)) return { fence: own, isStillClear: isOwnClear, isClearAtFirst }
-  const sealing = new Sealing(keys, unsealed)
+export function fencing(keys: KeyRing | undefined, schema: Schema, input: unknown, options: DispatchOptions): Fencing {
+  if (keys !== undefined) {
+    const unsealed = unsealedIn(schema, input)
+    if (unsealed.length > 0 || !keys.sealNow(unsealed)) return whenSealed(new Sealing(keys, unsealed), options)
+  }
+  const { fence, isStillClear, isClearAtFirst = false } = options
+  if (fence === undefined && isStillClear === undefined) return noFence
+  return { fence, isStillClear, isClearAtFirst: fence === undefined || isClearAtFirst }
+}
+
+function whenSealed(
+  sealing: Sealing,
+  { fence: own, isStillClear: isOwnClear, isClearAtFirst = false }: DispatchOptions,
+): Fencing {
   const fence = async () => {
     await sealing.finish()
     await own?.()
   }
   const isStillClear = () => sealing.isValid && isOwnClear?.() !== false
-  return { fence, isStillClear, isClearAtFirst: sealing.isDone && isClearAtFirst }
+  return { fence, isStillClear, isClearAtFirst: sealing.isDone && (own === undefined || isClearAtFirst) }
 }
 
 /**

@@ -45,6 +45,8 @@ export function decideAlone(
     isInputOpen: !isWhole,
     commandId,
     repeatable: false,
+    isRepeated: false,
+    isClearAtFirst: true,
     isDerived: false,
     mark: { name, digest: 0 },
     metadata: checkMetadata(metadata),
