@@ -10,12 +10,13 @@ import { ParkedEvents } from '../stored/parked-events.ts'
 import { beginFirst, type Place, placeInLog } from './beginning.ts'
 import type { BookmarkOptions, KnownRows, RowLocation } from './bookmark-options.ts'
 import { Checkpoint, checkNote, type When, type Work } from './checkpoint.ts'
-import { deleteForgotten } from './forgetting.ts'
 import { retiredAt } from './generations.ts'
+import { handBack } from './handing-back.ts'
 import { type Intervention, intervene } from './intervention.ts'
 import { parkPassedOver } from './passed-over.ts'
 import { type Retry, retryParked } from './retry-parked.ts'
 import type { StepResult } from './step.ts'
+import { finishBegun } from './unfinished.ts'
 import { passUnhandled } from './unhandled.ts'
 
 export class Bookmark {
@@ -149,10 +150,7 @@ export class Bookmark {
     })
   }
 
-  /**
-   * Does work at the stored checkpoint, without leading. It is done again if the checkpoint moved and it returned
-   * `undefined`.
-   */
+  /** Does work at the stored checkpoint, without leading; again if that moved and the work returned `undefined`. */
   atStored<Result>(work: () => Promise<Result | undefined>): Promise<Result> {
     return this.#exclusive.run(async () => {
       for (;;) {
@@ -164,8 +162,7 @@ export class Bookmark {
   }
 
   /**
-   * Tries parked events again, in the order of the log. An event that fails stays parked, with the events that queue
-   * behind it.
+   * Tries parked events again (`retry-parked.ts`).
    *
    * @returns how many are still parked, or `undefined` if this runner was overtaken
    */
@@ -195,21 +192,19 @@ export class Bookmark {
   /**
    * Moves the checkpoint to any position, and deletes rows. Returns false if this runner was overtaken.
    *
-   * One step moves the checkpoint and records which rows have to be deleted. They are deleted after that; another
-   * process does it if this one ends.
-   *
    * @param keep whether rows that belong to events up to the position are kept
    * @throws StoreError `LOG_REPLACED` if the log ends before the position
    */
   reset(position: number, keep: boolean): Promise<boolean> {
     return this.#exclusive.run(async () => {
+      const { environment, recognition, store, underWay } = this.#options
       this.#isStale = true
-      await this.#options.underWay?.giveUp()
-      await this.#find('never') // it does not matter which program made the rows that are deleted
-      const to = await placeInLog(position, this.#options.store)
-      const { environment, recognition } = this.#options
+      await underWay?.giveUp()
+      await this.#stepAside()
+      const to = await placeInLog(position, store)
       const go = () => this.#checkpoint.goAnywhere(to, keep ? 'behind' : 'all', recognition.newRows(to.position))
-      if (!((await this.#forget(new Breath(environment))) && (await go()))) return this.#overtaken(false)
+      const isFinished = await finishBegun(this.#checkpoint, this.#options, new Breath(environment))
+      if (!(isFinished && (await go()))) return this.#overtaken(false)
       await this.#takeOver()
       return true
     })
@@ -217,7 +212,12 @@ export class Bookmark {
 
   /** Changes rows from any process. An empty list only lets the leader take over again. */
   intervene<Result>(work: (storage: string) => Promise<Intervention<Result>>): Promise<Result> {
-    return this.#exclusive.run(() => intervene(this, this.#checkpoint, () => this.#find('never'), work))
+    return this.#exclusive.run(() => intervene(this, this.#checkpoint, this.#stepAside, work))
+  }
+
+  /** Hands everything back that is parked, from any process. Returns how many were parked. */
+  handBack(): Promise<number> {
+    return this.#exclusive.run(() => handBack(this, this.#checkpoint, this.#options, this.#stepAside))
   }
 
   // -- at any time ---------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ export class Bookmark {
 
   /** Saves rows, and how far the log is handled. Returns false if this runner was overtaken. */
   save(to: LogPlace, rows: readonly Row[], when: When = 'now'): Promise<boolean> {
-    return this.#change(rows, () => this.#checkpoint.advance(to, rows, when))
+    return this.change(rows, () => this.#checkpoint.advance(to, rows, when))
   }
 
   /**
@@ -245,7 +245,7 @@ export class Bookmark {
    * @param isCut asked just before saving; if true, nothing is saved
    */
   keep(rows: readonly Row[], when: When = 'now', isCut: () => boolean = () => false): Promise<boolean> {
-    return this.#change(rows, async () => !isCut() && (await this.#checkpoint.advance(this.here, rows, when)))
+    return this.change(rows, async () => !isCut() && (await this.#checkpoint.advance(this.here, rows, when)))
   }
 
   /**
@@ -256,7 +256,7 @@ export class Bookmark {
    */
   async saveWith(to: LogPlace, rows: readonly Row[], work: Work): Promise<boolean> {
     if (this.#options.store.transact !== undefined) {
-      return this.#change(rows, () => this.#checkpoint.advanceWith(to, rows, work))
+      return this.change(rows, () => this.#checkpoint.advanceWith(to, rows, work))
     }
     if (!(await this.isCurrent())) return false
     await work(undefined)
@@ -283,7 +283,8 @@ export class Bookmark {
 
   // -- what is known -------------------------------------------------------------------------------------
 
-  #change(rows: readonly Row[], change: () => Promise<boolean>): Promise<boolean> {
+  /** Changes the checkpoint, one change at a time. Returns false if this runner was overtaken. */
+  change(rows: readonly Row[], change: () => Promise<boolean>): Promise<boolean> {
     return this.#saving.run(async () => {
       try {
         if (!(await change())) return false
@@ -326,7 +327,7 @@ export class Bookmark {
       // Checked even if it was checked in this term: the previous leader may have passed over events that this program
       // handles.
       await this.#find('again')
-      if (!(await this.#forget(breath))) return this.#overtaken(false)
+      if (!(await finishBegun(this.#checkpoint, this.#options, breath))) return this.#overtaken(false)
     } while (!((await parkPassedOver(this.#checkpoint, recognition, environment, breath)) && (await raise())))
     await this.#options.lead.onTakenOver?.()
     const { term } = this.#checkpoint
@@ -338,11 +339,10 @@ export class Bookmark {
     return true
   }
 
-  /** Deletes what a reset has left to delete. Returns false if this runner was overtaken. */
-  async #forget(breath: Breath): Promise<boolean> {
-    if (this.#checkpoint.forgetting === undefined) return true
-    const { store, lead, isKept } = this.#options
-    return lead.during(() => deleteForgotten(this.#checkpoint, store, isKept, breath))
+  /** Goes to the stored checkpoint, whichever program made it. What is known is read again before the next step. */
+  #stepAside = async (): Promise<void> => {
+    this.#isStale = true
+    await this.#find('never')
   }
 
   async #look(wanted = 0): Promise<void> {

@@ -15,7 +15,7 @@ import type {
   Checkpoint as StoredCheckpoint,
 } from '../../store/store.ts'
 import { areIndexes, type Index } from '../stored/index-entries.ts'
-import { type Form, fieldsOf, formedNote, isWhole, type RowPlace } from '../stored/row-value.ts'
+import { type Form, fieldsOf, formedNote, isTrue, isWhole, type RowPlace } from '../stored/row-value.ts'
 
 /** The number of positions that may be passed without saving. */
 const unsavedMax = 1000
@@ -39,12 +39,17 @@ interface Note {
   /** The position after which it began. Events up to there were never handled. */
   readonly began?: number
   readonly forgetting?: Forgetting
+  /** Whether all that is parked is being handed back (`handing-back.ts`). */
+  readonly handingBack?: true
   /** The indexes of its rows, if there are any (`stored/index-entries.ts`). */
   readonly indexes?: readonly Index[]
 }
 
 const isForgetting: Form = (found) => found === 'all' || found === 'behind'
-const isNote = fieldsOf({}, { checksum: isWhole, began: isWhole, forgetting: isForgetting, indexes: areIndexes })
+const isNote = fieldsOf(
+  {},
+  { checksum: isWhole, began: isWhole, forgetting: isForgetting, handingBack: isTrue, indexes: areIndexes },
+)
 
 /** Refuses a stored checkpoint whose note has something that was never stored. @throws StoreError `STORE_CORRUPT` */
 export function checkNote(place: RowPlace, { note }: StoredCheckpoint): void {
@@ -158,6 +163,22 @@ export class Checkpoint {
     return this.#save(this.#at(this.#handled, { forgetting: undefined }), [])
   }
 
+  /** Whether all that is parked is being handed back. */
+  get isHandingBack(): boolean {
+    return (this.#saved.note as Note).handingBack === true
+  }
+
+  /** Notes that all that is parked is being handed back; from outside, in a new term. Returns false if it has moved. */
+  beginHandingBack(from: 'leading' | 'outside'): Promise<boolean> {
+    const { term, ...to } = this.#at(this.#handled, { handingBack: true })
+    return this.#save({ ...to, term: from === 'leading' ? term : term + 1 }, [])
+  }
+
+  /** Notes that all that was parked is handed back. Returns false if another process has moved it. */
+  handedBack(): Promise<boolean> {
+    return this.#save(this.#at(this.#handled, { handingBack: undefined }), [])
+  }
+
   /** Begins after a place, if it is at the beginning. Returns false if this runner was overtaken. */
   async beginBehind(place: LogPlace): Promise<boolean> {
     if (this.#saved.position > 0 || place.position <= this.#handled.position) return true
@@ -210,12 +231,14 @@ export class Checkpoint {
     // Nothing is stored before the first term, so all rows will be in the indexes.
     const isFirst = this.#saved.term === 0 && this.#saved.position === 0
     const first = isFirst ? { indexes: this.#ownIndexes } : {}
-    const { checksum: _, began, forgetting, indexes, ...others } = { ...first, ...this.#saved.note, ...change } as Note
+    const all = { ...first, ...this.#saved.note, ...change } as Note
+    const { checksum: _, began, forgetting, handingBack, indexes, ...others } = all
     const note: JsonObject = {
       ...others,
       ...(checksum !== undefined && { checksum }),
       ...(began !== undefined && began !== 0 && { began }),
       ...(forgetting !== undefined && { forgetting }),
+      ...(handingBack !== undefined && { handingBack }),
       ...(indexes !== undefined && indexes.length > 0 && { indexes: indexes as unknown as Json }),
     }
     return { ...this.#saved, position, note }

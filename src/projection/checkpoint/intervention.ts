@@ -18,6 +18,8 @@ export interface Intervening {
   leads(): Promise<boolean>
   /** Saves rows as the leader. Returns false if this runner was overtaken. */
   keep(rows: readonly Row[], when: 'durably'): Promise<boolean>
+  /** Changes the checkpoint while nothing else does, and then what is known of rows that changed with it. */
+  change(rows: readonly Row[], change: () => Promise<boolean>): Promise<boolean>
 }
 
 /**

@@ -9,7 +9,6 @@ import { Breath } from '../../runtime/breath.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'
 import type { Bookmark } from '../checkpoint/bookmark.ts'
-import { handedBackRows } from '../stored/parked-events.ts'
 import { rowPages } from '../stored/row-pages.ts'
 import { idOfTimer, laterRows, timerIn, timerPrefix, type WaitingTimer, withoutTimer } from '../stored/timer-row.ts'
 
@@ -50,12 +49,8 @@ export class ByHand {
 
   /** @returns how many parked events and commands were handed back */
   async handBack(): Promise<number> {
-    const { bookmark, store, environment, onChanged } = this.#options
-    const count = await bookmark.intervene(async (storage) => {
-      const { rows, result } = await handedBackRows(store, storage, new Breath(environment))
-      return result === 0 ? { result } : { rows, result }
-    })
-    onChanged()
+    const count = await this.#options.bookmark.handBack()
+    this.#options.onChanged()
     return count
   }
 

@@ -113,9 +113,7 @@ export class ParkedEvents {
   /** The rows that turn the scheduled commands parked at a position back into timers. */
   timerRows(position: number): readonly Row[] {
     return [...(this.#parked.get(position) ?? [])].flatMap(([key, { timer }]) =>
-      timer === undefined
-        ? []
-        : [withoutValue(key), { key: key.slice(parkedKey(position).length + 1), value: { ...timer } }],
+      timer === undefined ? [] : timerInPlaceOf(key, timer),
     )
   }
 
@@ -226,25 +224,36 @@ export function parkedRow(
   return { key, value: { ...value, command: timer.command, timer: { ...timer } } }
 }
 
+/** What is handed back of a page of parked events and commands. */
+interface HandedBack {
+  /** Those that change. */
+  readonly rows: readonly Row[]
+  /** How many are parked on the page. */
+  readonly count: number
+}
+
 /**
  * The rows that let the process which runs a reaction try everything again that is parked: first of all events, in the
  * order of the log. Parked commands become timers again, which are already due.
  */
-export async function handedBackRows(
+export async function* handedBackRows(
   store: ProjectionStore,
   storage: string,
   breath: Breath,
-): Promise<{ readonly rows: readonly Row[]; readonly result: number }> {
-  const rows: Row[] = []
-  let result = 0
-  for await (const { key, value } of parkedRows(store, storage, breath)) {
-    const { timer } = parkedOf(value!)
-    // Without keys, none of them queues behind another one that is handed back. Who fails again gets its keys back.
-    if (timer === undefined) rows.push({ key, value: { ...(value as JsonObject), keys: [], isPassedOver: true } })
-    else rows.push(withoutValue(key), { key: key.slice(parkedKey(positionOf(key)).length + 1), value: { ...timer } })
-    result++
+): AsyncGenerator<HandedBack> {
+  for await (const page of rowPages(store, storage, { prefix: parkedPrefix, limit: pageSize })) {
+    await breath.pause()
+    const rows: Row[] = []
+    for (const row of page) {
+      const { key, value } = formed({ store, storage }, row)
+      const { timer, keys, isPassedOver } = parkedOf(value!)
+      // Without keys, none of them queues behind another one that is handed back. Who fails again gets its keys back.
+      if (timer !== undefined) rows.push(...timerInPlaceOf(key, timer))
+      else if (keys.length > 0 || isPassedOver !== true)
+        rows.push({ key, value: { ...(value as JsonObject), keys: [], isPassedOver: true } })
+    }
+    yield { rows, count: page.length }
   }
-  return { rows, result }
 }
 
 const passedOverReason = 'it was passed over by a program that does not handle it'
@@ -267,6 +276,11 @@ export const unparkedRow = (position: number): Row => withoutValue(parkedKey(pos
 
 const positionOf = (key: string): number => Number(key.slice(parkedPrefix.length).split(' ')[0])
 const parkedKey = (position: number): string => `${parkedPrefix}${String(position).padStart(digits, '0')}`
+/** The rows that turn the parked command of a key back into the timer that it was. */
+const timerInPlaceOf = (key: string, timer: Timer): readonly Row[] => [
+  withoutValue(key),
+  { key: key.slice(parkedKey(positionOf(key)).length + 1), value: { ...timer } },
+]
 const withoutValue = (key: string): Row => ({ key, value: undefined })
 
 function parkedOf(value: Json): StoredParkedEvent {
