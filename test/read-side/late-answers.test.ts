@@ -35,3 +35,36 @@ describe('Rows that another process has rebuilt', () => {
     await rebuilding
   })
 })
+
+const isRecord = (name: string) => name === 'generations rows'
+
+describe('A rebuild', () => {
+  test('is not disturbed by the beginning of an earlier one that the store gets late', async () => {
+    const { store, hold, lose } = heldStore(memory())
+    await using pots = await startRows({ store })
+    await pots.pot('a').put({ amount: 1 })
+    const lost = lose('saveStep', isRecord)
+    await assert.rejects(Promise.resolve(pots.projections.rebuild('rows')), { code: 'STORE_UNAVAILABLE' })
+    const beginning = hold('question', 'saveStep', isRecord)
+    const rebuilding = pots.projections.rebuild('rows')
+    await beginning.isThere
+    await lost.deliver()
+    beginning.release()
+    assert.equal((await rebuilding).position, 1)
+    assert.deepEqual(await pots.rows.get('a'), { amounts: [1] })
+  })
+
+  test('is not refused because of an earlier one whose lease the store did not get back, or gave it late', async () => {
+    const { store, lose } = heldStore(memory())
+    await using pots = await startRows({ store })
+    await pots.pot('a').put({ amount: 1 })
+    const isLease = (name: string) => name === 'rebuild rows'
+    lose('releaseLease', isLease)
+    await pots.projections.rebuild('rows')
+    const { deliver } = lose('acquireLease', isLease)
+    await assert.rejects(Promise.resolve(pots.projections.rebuild('rows')), { code: 'STORE_UNAVAILABLE' })
+    await deliver()
+    await pots.projections.rebuild('rows')
+    assert.deepEqual(await pots.rows.get('a'), { amounts: [1] })
+  })
+})

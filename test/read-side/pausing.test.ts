@@ -35,10 +35,14 @@ await onEveryStore('A pause', ({ place, severalWriters }) => {
     }
     const error = await third.rows.get('a', { atLeast: position, timeoutMs: 1 }).catch((error: unknown) => error)
     assert.match(String(error), /it is paused since \d{4}-.*, until somebody resumes it/)
-    assert.deepEqual(await codesOf([outside.projections.runOnce('rows')]), ['PROJECTION_PAUSED'])
+    for (const pots of [outside, third]) {
+      assert.deepEqual(await codesOf([pots.projections.runOnce('rows')]), ['PROJECTION_PAUSED'])
+    }
     await third.projections.resume('rows')
     await third.projections.resume('rows')
-    for (const pots of [second, third]) assert.deepEqual(await rowsOf(pots, position), { a: [1] })
+    // Who has refused a run meanwhile has not failed.
+    assert.equal((await statusOf(third)).failure, undefined)
+    for (const pots of [second, third, outside]) assert.deepEqual(await rowsOf(pots, position), { a: [1] })
     assert.equal((await statusOf(outside)).pausedSince, undefined)
   })
 

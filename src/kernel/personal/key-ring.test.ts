@@ -1,6 +1,7 @@
 /** One ring in one process; `test/personal` has several, on every store. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { heldStore } from '../../../test/support/stores/held-store.ts'
 import { systemCipher } from '../../application/system-cipher.ts'
 import { systemEnvironment } from '../../application/system-environment.ts'
 import { encode } from '../../domain/encoding.ts'
@@ -46,6 +47,16 @@ async function ringOn(
     },
   }
 }
+
+/** A store that no other process can have open. */
+const withoutOthers = (store: Store): KeyRingOptions['store'] => ({
+  name: store.name,
+  singleWriter: true,
+  loadCheckpoint: (name) => store.loadCheckpoint(name),
+  listRows: (name, query) => store.listRows(name, query),
+  saveStep: (name, step) => store.saveStep(name, step),
+  loadRowsWithCheckpoint: (name, keys) => store.loadRowsWithCheckpoint(name, keys),
+})
 
 async function sealedBy(ring: KeyRing, subject: string, text: string): Promise<Json> {
   const value = Personal.of(subject, text)
@@ -298,15 +309,37 @@ test('destroying a key waits until no other process can use it, also when it is 
   assert.equal(waits(), 1)
   await ring.destroy('ada')
   assert.equal(waits(), 2, 'the first call may have been cut short')
-  const alone = await ringOn(t, memory(), (store) => ({
-    name: store.name,
-    singleWriter: true,
-    loadCheckpoint: (name) => store.loadCheckpoint(name),
-    listRows: (name, query) => store.listRows(name, query),
-    saveStep: (name, step) => store.saveStep(name, step),
-    loadRowsWithCheckpoint: (name, keys) => store.loadRowsWithCheckpoint(name, keys),
-  }))
-  await sealedBy(alone.ring, 'ada', 'secret')
-  assert.equal((await alone.ring.destroy('ada')).length, 1)
-  assert.equal(alone.waits(), 0, 'no other process can have the key')
+  const only = await ringOn(t, memory(), withoutOthers)
+  await sealedBy(only.ring, 'ada', 'secret')
+  assert.equal((await only.ring.destroy('ada')).length, 1)
+  assert.equal(only.waits(), 0, 'no other process can have the key')
+})
+
+test('a key that is destroyed while it is loaded is not used, though no other process has to be waited for', async (t) => {
+  const place = memory()
+  const { store, hold } = heldStore(place)
+  const [one, other] = [await ringOn(t, place), await ringOn(t, store, withoutOthers)]
+  const box = await sealedBy(one.ring, 'ada', 'secret')
+  await other.ring.ask()
+  const loading = hold('answer', 'loadRowsWithCheckpoint')
+  const opening = opened(other.ring, box)
+  await loading.isThere
+  await other.ring.destroy('ada')
+  loading.release()
+  assert.equal((await opening).isForgotten, true)
+})
+
+test('nothing is sealed with a key that is destroyed while it is loaded', async (t) => {
+  const place = memory()
+  const { store, hold } = heldStore(place)
+  const [one, other] = [await ringOn(t, place), await ringOn(t, store, withoutOthers)]
+  await sealedBy(one.ring, 'ada', 'secret')
+  await other.ring.ask()
+  const loading = hold('answer', 'loadRowsWithCheckpoint')
+  const sealing = sealedBy(other.ring, 'ada', 'new')
+  await loading.isThere
+  await other.ring.destroy('ada')
+  loading.release()
+  const box = await sealing
+  assert.equal((await opened((await ringOn(t, place)).ring, box)).value, 'new')
 })

@@ -12,13 +12,14 @@
  */
 import { hasCode, StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
-import { SealedValue, type SubjectKey } from '../../domain/sealed-value.ts'
-import type { Cipher, CipherKey } from '../../runtime/cipher.ts'
+import { SealedValue } from '../../domain/sealed-value.ts'
+import type { Cipher } from '../../runtime/cipher.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
 import type { ProjectionStep, ProjectionStore, Row } from '../../store/store.ts'
 import { pauseAfter, tryUpTo } from '../retry.ts'
 import { findBoxes, openBoxes } from './boxes.ts'
 import { bySubject } from './by-subject.ts'
+import { Key } from './key.ts'
 import {
   type DestroyedKey,
   destroyedIn,
@@ -58,45 +59,6 @@ export interface KeyRingOptions {
   readonly environment: Environment
 }
 
-class Key implements SubjectKey {
-  readonly id: string
-  readonly subject: string
-  readonly #ring: KeyRing
-  #cipher: CipherKey | undefined
-
-  constructor(ring: KeyRing, { id, subject }: { readonly id: string; readonly subject: string }, cipher?: CipherKey) {
-    this.id = id
-    this.subject = subject
-    this.#ring = ring
-    this.#cipher = cipher
-  }
-
-  get isDestroyed(): boolean {
-    return this.#cipher === undefined
-  }
-
-  get isConfirmed(): boolean {
-    return this.#ring.isConfirmed
-  }
-
-  seal(text: string): string {
-    return this.#cipher!.seal(text)
-  }
-
-  open(sealed: string): string {
-    return this.#cipher!.open(sealed)
-  }
-
-  /** Whether a ring has it. */
-  isOf(ring: KeyRing): boolean {
-    return this.#ring === ring
-  }
-
-  destroy(): void {
-    this.#cipher = undefined
-  }
-}
-
 export class KeyRing {
   readonly #options: KeyRingOptions
   /** The newest key of each subject that was used lately. The oldest come first. */
@@ -108,6 +70,8 @@ export class KeyRing {
   })
   /** How many destroyed keys are known. */
   #destroyed = 0
+  /** How often this ring has destroyed keys. They are counted above at the next question. */
+  #destroyedHere = 0
   #confirmedAt = Number.NEGATIVE_INFINITY
   #asking: Promise<void> | undefined
   #cancelTimer: (() => void) | undefined
@@ -219,6 +183,7 @@ export class KeyRing {
       const result = [...before, { id: stored.id, subject, destroyedAt: environment.now() }]
       return { step: destroyingStep(checkpoint, result), result }
     })
+    this.#destroyedHere++
     for (const { id } of destroyed) this.#byId.get(id)?.deref()?.destroy()
     this.#bySubject.delete(subject)
     // Also if it was destroyed before: the process that did it may have ended before it had waited.
@@ -301,19 +266,22 @@ export class KeyRing {
   }
 
   /**
-   * Reads keys, or their number. An answer that was given before the last question may name keys that were destroyed
-   * since, so it is read again. If that does not help, the key store went back to an earlier state.
+   * Reads keys, or their number. An answer that was given before the last question, or before this ring destroyed a
+   * key, may name keys that were destroyed since, so it is read again. If that does not help, the key store went back
+   * to an earlier state.
    *
    * @throws StoreError `KEYS_REPLACED`
    */
   async #newest<Result>(read: () => Promise<Result>, countOf: (result: Result) => number): Promise<Result> {
     const { store, environment } = this.#options
     for (let tries = 1; ; tries++) {
+      const before = this.#destroyedHere
       const result = await read()
+      if (this.#destroyedHere !== before) continue
       const found = countOf(result)
       const known = this.#destroyed
       if (found >= known) return result
-      if (tries === loadTriesMax) throw new StoreError('KEYS_REPLACED', { store: store.name, found, known })
+      if (tries >= loadTriesMax) throw new StoreError('KEYS_REPLACED', { store: store.name, found, known })
       await pauseAfter(environment, tries)
     }
   }

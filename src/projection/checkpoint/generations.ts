@@ -40,6 +40,8 @@ const recordKey = 'generations'
 /** Far beyond all positions, so that no store takes a version for a position of its log. */
 const firstVersion = 2 ** 52
 const pageSize = 1000
+/** How often a build is begun if the record changes at the same time. */
+const beginTriesMax = 5
 
 export class Generations {
   readonly #projection: string
@@ -116,16 +118,23 @@ export class Generations {
    * Begins to build new rows. An unfinished build is given up. If it is of the same revision and `mayGoOn` is true, it
    * is continued.
    *
-   * @throws ConflictError if another process changed the record at the same time
+   * @throws ConflictError if other processes change the record again and again
    */
   async begin(id: string, mayGoOn: boolean): Promise<Generation> {
-    await this.load()
-    const { building, retired } = this.#record
-    if (mayGoOn && building?.revision === this.#revision) return building
     const next = { storage: `rebuilt ${id} ${this.#projection}`, revision: this.#revision }
-    const given = building === undefined ? [] : [building.storage]
-    await this.#change({ ...this.#record, building: next, retired: [...retired, ...given] })
-    return next
+    for (let tries = 1; ; tries++) {
+      await this.load()
+      const { building, retired } = this.#record
+      if (mayGoOn && building?.revision === this.#revision) return building
+      const given = building === undefined ? [] : [building.storage]
+      try {
+        await this.#change({ ...this.#record, building: next, retired: [...retired, ...given] })
+        return next
+      } catch (error) {
+        // It may be an earlier change of this process, which the store has got late.
+        if (!(error instanceof ConflictError) || tries >= beginTriesMax) throw error
+      }
+    }
   }
 
   /**

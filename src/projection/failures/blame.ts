@@ -91,9 +91,10 @@ const unfit: ReadonlySet<ErrorCode> = new Set([
 /** Whether a stored command does not fit this program. A newer or an older program may have scheduled it. */
 export const isUnfit = (error: unknown): boolean => error instanceof MnemeError && unfit.has(error.code)
 
-/** Whether an error ends a run, because waiting does not help. */
+/** Whether an error ends a run, because waiting does not help. A pause does not end it: somebody resumes it. */
 export const isFinal = (error: unknown): error is MnemeError =>
-  (error instanceof ProjectionError && !error.retryable) || hasCode(error, 'LOG_REPLACED')
+  (error instanceof ProjectionError && !error.retryable && error.code !== 'PROJECTION_PAUSED') ||
+  hasCode(error, 'LOG_REPLACED')
 
 /** Returns an error that ends a run, and throws every other error. */
 export function givenIfFinal(error: unknown): MnemeError {

@@ -64,6 +64,8 @@ const comparisonsMax = 20
 
 export class Rebuilder {
   readonly #options: RebuilderOptions
+  /** An owner that no rebuild uses now. If the store still has a lease of it, the next rebuild may take that. */
+  #unusedOwner: string | undefined
   /** Settles when the last `bringUp` has ended. */
   #broughtUp: Promise<void> = Promise.resolve()
 
@@ -306,17 +308,19 @@ export class Rebuilder {
   async #exclusively<Result>(work: (lease: Leadership) => Promise<Result>): Promise<Result> {
     const { projection, store, environment, owner, leaseMs } = this.#options
     // The owner alone is not enough: two rebuilds of one process exclude each other too.
-    const id = `${owner} ${environment.newId()}`
+    const id = this.#unusedOwner ?? `${owner} ${environment.newId()}`
+    this.#unusedOwner = undefined
     const name = `rebuild ${projection.name}`
     const lease = new Leadership({ store, environment, name, owner: id, durationMs: leaseMs, isFenced: true })
-    if (!(await lease.keep())) this.#refuse()
     try {
+      if (!(await lease.keep())) this.#refuse()
       return await work(lease)
     } catch (error) {
       if (error instanceof ConflictError) this.#refuse()
       throw error
     } finally {
       await lease.release().catch(() => {})
+      this.#unusedOwner = id
     }
   }
 
