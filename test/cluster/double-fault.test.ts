@@ -1,10 +1,13 @@
 /** A member stops, and the only other one is lost meanwhile: nobody is left to give its commands to. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { hasCode, memory } from '../../src/index.ts'
+import { cluster } from '../../src/cluster/index.ts'
+import { shardOfTenant } from '../../src/cluster/tenants/catalog.ts'
+import { TenantsNode } from '../../src/cluster/tenants/tenants-node.ts'
+import { hasCode, memory, type StoreFactory, tenants } from '../../src/index.ts'
 import { type Fault, faultyStore } from '../../src/testing/faulty-store.ts'
 import { LocalNetwork } from '../support/cluster/local-network.ts'
-import { clusterOn, type Member, settled, startMember, Vaults } from '../support/cluster/vaults.ts'
+import { clusterOn, type Member, secret, settled, startMember, Vaults } from '../support/cluster/vaults.ts'
 import { until } from '../support/kernel/rig.ts'
 
 const ids = Array.from({ length: 12 }, (_, i) => `vault ${i}`)
@@ -132,5 +135,55 @@ test('What is given to a member that stops is refused, has no effect, and can be
   }
   release()
   await checkAll(store, await answers())
+  await stopped
+})
+
+test('So does a member that runs tenants', async (t) => {
+  const network = new LocalNetwork()
+  const catalog = memory()
+  const names = Array.from({ length: 20 }, (_, i) => `tenant ${i}`)
+  const places = new Map(names.map((name) => [name, memory()]))
+  const staying = { appends: 0, held: undefined as Promise<void> | undefined, isDead: false }
+  const watched = (store: StoreFactory) =>
+    faultyStore(store, ({ method }): Fault | undefined => {
+      if (staying.isDead) return 'before'
+      if (method !== 'append') return undefined
+      staying.appends++
+      return staying.held
+    })
+  const start = (storeOf: (store: StoreFactory) => StoreFactory) => {
+    const timing = { leaseMs: 60_000, routeTimeoutMs: 60_000 }
+    return tenants(Vaults, {
+      start: (_, tenant) => ({ store: storeOf(places.get(tenant)!) }),
+      catalog: storeOf(catalog),
+      cluster: {
+        ...cluster({ address: '127.0.0.1:0', secret }),
+        tenantsNode: (parts) =>
+          new TenantsNode({ ...parts, transport: network.transport(), secretProof: 'none', ...timing }),
+      },
+      log: { warn() {} },
+    })
+  }
+  const [first, leaving] = [start(watched), start((store) => store)]
+  t.after(() => {
+    staying.isDead = false
+    network.mend()
+    return Promise.all([first.stop(), leaving.stop()])
+  })
+  await first.cluster.join()
+  await leaving.cluster.join()
+  await until('both are members', async () => (await first.cluster.status()).members.length === 2)
+  const { self, owners } = await first.cluster.status()
+  const name = names.find((each) => owners['vault']![shardOfTenant(each)] === self)!
+  const gate = Promise.withResolvers<void>()
+  staying.held = gate.promise
+  const answer = leaving.get(name).vault('a').put({ amount: 2 })
+  await until('its owner has it', () => staying.appends > 0)
+  const stopped = leaving.stop()
+  await until('it leaves', async () => (await first.cluster.status()).members.some((member) => member.isLeaving))
+  staying.isDead = true
+  network.lose(2, 1, 'refused')
+  gate.resolve()
+  assert.equal((await answer).sequence, 1)
   await stopped
 })

@@ -84,8 +84,13 @@ export class TenantNode implements DomainNode {
     return better === membership.id ? undefined : better
   }
 
-  /** The member stays: only this domain is closed here. */
-  async leave(): Promise<void> {}
+  /**
+   * The member stays: only this domain is closed here. If the process stops, and other members are lost, the domain
+   * decides commands that were sent to them, so its kernel must not be stopped before.
+   */
+  async leave(): Promise<void> {
+    await this.#router?.drain()
+  }
 
   async drain(): Promise<void> {
     await this.#router?.drain()
