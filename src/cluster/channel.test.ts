@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { Channel } from './channel.ts'
+import { FrameWriter } from './http/frames.ts'
 import type { Message } from './wire.ts'
 
 /** So many turns of the event loop that both sides have said what they had to say. */
@@ -69,6 +71,29 @@ describe('A channel', () => {
     here.flushSoon()
     for (await turn(); line.length > 0; await turn()) take()
     assert.ok(heard.length === 1 && JSON.stringify(heard[0]) === text)
+  })
+
+  test('makes packets that fit into a frame, whatever characters they have, and few of them', async () => {
+    const frames = new FrameWriter(createSecretKey(randomBytes(32)), 'client')
+    for (const [character, sizes] of [
+      ['€', [60_000, 60_000, 60_000, 60_000, 60_000, 60_000, 200_000]],
+      ['\ud83d', [9000, 9000, 9000, 30_000]],
+      ['"', [30_000, 30_000, 30_000, 30_000, 30_000, 100_000]],
+    ] as const) {
+      const data = sizes.map((size) =>
+        JSON.stringify({ say: 'command', n: 1, command: { data: character.repeat(size) } }),
+      )
+      const { here, line, take } = pair([...data])
+      here.flushSoon()
+      for (await turn(); line.length > 0; await turn()) {
+        frames.frame(line[0]!)
+        take()
+      }
+    }
+    const { here, line } = pair(Array.from({ length: 1000 }, (_, n) => command(n, 40)))
+    here.flushSoon()
+    await turn()
+    assert.equal(line.length, 1)
   })
 
   test('sends a packet without a message only if it has to', async () => {

@@ -2,7 +2,7 @@
  * What two members say to each other over one link. Messages go together in packets. However much there is to say, each
  * side soon hears that the other one is there, and what it has heard last:
  *
- * - A packet is short. A longer message goes in pieces, over several packets.
+ * - A packet is short. A long message goes in pieces, over several packets.
  * - Commands, replies and pieces wait until the other side has received most of what was sent before. Each packet says
  *   how much its sender has received. So little waits on the line, and a packet that is made now arrives soon.
  * - Short messages (a cancellation, a question, its answer) go first.
@@ -10,8 +10,13 @@
 import type { Environment } from '../runtime/environment.ts'
 import { type Message, messageLengthMax, type Packet } from './wire.ts'
 
-/** How long a packet may be before no further message joins it, and how long a piece may be, in characters. */
-const packetLengthMax = 65_536
+/**
+ * How long a packet may be before no further message joins it, in characters. What comes in one packet is decided
+ * together and goes to the store in one batch, so packets of a few commands cost the owner much more.
+ */
+const packetLengthMax = 250_000
+/** A longer message goes in pieces of half that length, in characters. With one of them, a packet fits into a frame. */
+const wholeLengthMax = 65_536
 /** How much may be under way, in characters, when a command, a reply or a piece is sent. */
 const windowMax = 1_000_000
 /** How long a side that hears something may say nothing, in milliseconds. */
@@ -69,7 +74,7 @@ export class Channel {
   /** Sends a message before all commands and replies. */
   say(message: Message): void {
     const text = JSON.stringify(message)
-    if (text.length > packetLengthMax) this.#long.push({ text, from: 0 })
+    if (text.length > wholeLengthMax) this.#long.push({ text, from: 0 })
     else this.#short.push(text)
     this.flushSoon()
   }
@@ -175,7 +180,7 @@ export class Channel {
       const message = piece ?? this.#options.next()
       if (message === undefined) break
       // A piece may be longer than its text, because JSON has a backslash before each quotation mark.
-      if (piece !== undefined || message.length <= packetLengthMax) add(message)
+      if (piece !== undefined || message.length <= wholeLengthMax) add(message)
       else this.#long.push({ text: message, from: 0 })
     }
     return messages
@@ -184,7 +189,7 @@ export class Channel {
   #nextPiece(): string | undefined {
     const long = this.#long[0]
     if (long === undefined) return undefined
-    const text = long.text.slice(long.from, long.from + packetLengthMax / 2)
+    const text = long.text.slice(long.from, long.from + wholeLengthMax / 2)
     long.from += text.length
     const isLast = long.from === long.text.length
     if (isLast) this.#long.shift()
