@@ -115,6 +115,6 @@ async function importFile({ inspection, output, signal }: StoreSession, file: st
 
 /** `1,000 events written to bank.jsonl (400 were there already), sha256:...` */
 function summaryText(what: string, { events, kept, digest }: LogSummary): string {
-  const before = kept > 0 ? ` (${kept.toLocaleString('en')} were there already)` : ''
+  const before = kept > 0 ? ` (${kept.toLocaleString('en')} ${kept === 1 ? 'was' : 'were'} there already)` : ''
   return `${counted(events, 'event')} ${what}${before}, ${digest}`
 }
