@@ -49,6 +49,7 @@ export const markNames = [
   'a member that leaves gives a state to the next owner',
   'a member that gives no answer is removed by another one',
   'a shard is taken over from a member that cannot be reached',
+  'a store looks itself what became of an append',
   'it is unknown whether a transaction was saved',
   'a transaction was open for too long',
   'a transaction is undone because its process has ended',
@@ -214,6 +215,11 @@ export class Marks implements Watch {
     if (!('error' in answer)) return
     if (step !== undefined && lostAnswer(answer)) this.meet('it is unknown whether a transaction was saved')
     if (codeOf(answer.error) === 'TRANSACTION_TOO_LONG') this.meet('a transaction was open for too long')
+  }
+
+  /** A store looks itself what became of an append. */
+  askedItself(): void {
+    this.meet('a store looks itself what became of an append')
   }
 
   /** A transaction of a process that has ended is undone. */

@@ -36,6 +36,8 @@ export interface Watch {
   storedInPart(): void
   /** A transaction is undone, since its process has ended. */
   missed(): void
+  /** The store itself had no answer to an append. */
+  askedItself(): void
 }
 
 /** Calls that may have their effect twice: a driver or a proxy may send them again. */
@@ -162,7 +164,11 @@ export class Network {
         this.#world.after(delayMs, `${label} arrives`, arrived, owner)
       }
       const { rates } = this
-      if (process.isCut || this.#happens('failBefore', rates.failBefore, label)) return failed()
+      if (process.isCut || this.#happens('failBefore', rates.failBefore, label)) {
+        // Whether somebody was there to take it may be known.
+        const isKnown = this.#store.profile.looksItself && this.#world.random.chance(0.5)
+        return isKnown ? answer({ error: this.#failure(method, isKnown) }) : failed()
+      }
       if (this.#happens('actLater', rates.actLater, label)) {
         failed()
         arrive(this.#latency() + this.#world.random.int(0, 2000), () => {})
@@ -192,8 +198,22 @@ export class Network {
     }
   }
 
-  /** What the store does. A batch may be stored in two parts, of which the second may be lost. */
-  async #effect({ process, method, args }: Call, connection: number): Promise<unknown> {
+  /** What the store does, with its server if it has one. */
+  async #effect(call: Call, connection: number): Promise<unknown> {
+    const { looksItself } = this.#store.profile
+    const label = `${call.process.name} ${call.method} itself`
+    if (looksItself && call.method === 'append' && this.#happens('loseAnswer', this.rates.loseAnswer, label)) {
+      // The server has it, and the store does not know. It looks, and appends again what is not there.
+      await this.#stored(call, connection)
+      this.#watch.askedItself()
+      await this.#world.pause(this.#latency(), label)
+      if (this.#connections > connection) throw this.#failure(call.method)
+    }
+    return this.#stored(call, connection)
+  }
+
+  /** What the server does. A batch may be stored in two parts, of which the second may be lost. */
+  async #stored({ process, method, args }: Call, connection: number): Promise<unknown> {
     const parts = method === 'append' && this.#store.profile.batches === 'in parts' ? this.#partsOf(args[0]) : undefined
     if (parts === undefined) return this.#store.call(method, args, process)
     const [first, second] = parts
@@ -220,8 +240,8 @@ export class Network {
   }
 
   /** On a network it is unknown whether something was stored. */
-  #failure(method: Method): StoreError {
-    const isCertain = this.#store.profile.way === 'disk' && method === 'append'
+  #failure(method: Method, isKnown = this.#store.profile.way === 'disk'): StoreError {
+    const isCertain = isKnown && method === 'append'
     return new StoreError(isCertain ? 'NOT_STORED' : 'STORE_UNAVAILABLE', { store: 'simulated', doing: method })
   }
 

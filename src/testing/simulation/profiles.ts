@@ -26,6 +26,11 @@ export interface Profile {
   readonly clock: 'of the machine' | 'of a server'
   /** Whether handlers write tables of their own in transactions (`transact`). */
   readonly hasSql: boolean
+  /**
+   * Whether it looks itself what became of an append without an answer, and appends again. Then what this call has
+   * stored may count as stored before. It also knows when nobody was there to take an append, so nothing was stored.
+   */
+  readonly looksItself: boolean
 }
 
 const aDisk = {
@@ -34,6 +39,7 @@ const aDisk = {
   batches: 'whole',
   pages: 'cut',
   clock: 'of the machine',
+  looksItself: false,
 } as const
 const aServer = {
   way: 'network',
@@ -41,10 +47,11 @@ const aServer = {
   hints: 'of everybody',
   pages: 'cut',
   clock: 'of a server',
+  looksItself: false,
 } as const
 
 /** The store whose behaviour is simulated. */
-export type ProfileName = 'memory' | 'file' | 'sqlite' | 'postgres' | 'mongodb'
+export type ProfileName = 'memory' | 'file' | 'sqlite' | 'postgres' | 'mongodb' | 'nats'
 
 export const profiles: Readonly<Record<ProfileName, Profile>> = {
   memory: {
@@ -55,17 +62,26 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     pages: 'full',
     clock: 'of the machine',
     hasSql: false,
+    looksItself: false,
   },
   file: { ...aDisk, singleWriter: true, hasSql: false },
   sqlite: { ...aDisk, singleWriter: false, hasSql: true },
   postgres: { ...aServer, batches: 'whole', hasSql: true },
   mongodb: { ...aServer, batches: 'in parts', hasSql: false },
+  nats: { ...aServer, batches: 'in parts', hasSql: false, looksItself: true },
 }
 
 export const profileNames = Object.keys(profiles) as readonly ProfileName[]
 
 /** Where more can go wrong, there are more runs. */
-const weights: Readonly<Record<ProfileName, number>> = { memory: 1, file: 2, sqlite: 3, postgres: 7, mongodb: 7 }
+const weights: Readonly<Record<ProfileName, number>> = {
+  memory: 1,
+  file: 2,
+  sqlite: 3,
+  postgres: 7,
+  mongodb: 4,
+  nats: 3,
+}
 
 /** The profile of a seed. The members of a cluster share a store, and a process that ends leaves the others. */
 export function drawProfile(seed: number, isCluster: boolean): ProfileName {

@@ -132,6 +132,7 @@ class Simulation {
       answered: (call, answer) => marks.answered(call, answer),
       storedInPart: () => marks.storedInPart(),
       missed: () => marks.missed(),
+      askedItself: () => marks.askedItself(),
     })
     this.#clients = new Clients({
       world,

@@ -46,7 +46,7 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
   /**
    * Whether the processes are members of one cluster, which send each command to the member that owns its stream. Links
    * between them break, and lines are cut. Only stores that several processes can share have clusters: `sqlite`,
-   * `postgres` and `mongodb`.
+   * `postgres`, `mongodb` and `nats`.
    */
   readonly cluster?: boolean
   /** How often what goes wrong. By default the seed draws it: anything from calm to hostile. */
