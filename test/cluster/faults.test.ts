@@ -14,7 +14,7 @@ import { storeAt } from '../support/crash/place.ts'
 import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 import { withSeed } from '../support/seed.ts'
-import { onServer } from '../support/servers/server.ts'
+import { inFull, onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
 type Fault =
@@ -108,7 +108,7 @@ describe('In a cluster on SQLite', () =>
   }))
 
 for (const { store, name, find } of serverKinds) {
-  await onServer(`In a cluster on ${name}`, find, (server) =>
+  await onServer(`In a cluster on ${name}`, inFull(find), (server) =>
     // On the others, starting and each command take longer.
     declare(async (t) => serverPlace(t, server, store), store === 'postgres' ? kinds.length : 4),
   )

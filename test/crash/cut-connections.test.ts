@@ -14,7 +14,7 @@ import { onServer } from '../support/servers/server.ts'
 import { leftOut, sized } from '../support/size.ts'
 
 /** Connections are cut that often before the bank is left in peace. */
-const cuts = { postgres: sized(80, 15), mongodb: sized(40, 10), nats: sized(80, 15) } as const
+const cuts = { postgres: sized(80, 8), mongodb: sized(40, 10), nats: sized(80, 8) } as const
 const behindBytes = { least: 100, most: 60_000 }
 const roundsOfAll = sized(10, 1)
 

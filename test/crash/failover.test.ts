@@ -7,10 +7,9 @@ import { type Ordeal, ordeal } from '../support/crash/ordeal.ts'
 import type { ServerPlace } from '../support/crash/writer-protocol.ts'
 import { withSeed } from '../support/seed.ts'
 import { findPostgresPair, type PostgresPair } from '../support/servers/postgres-pair.ts'
-import { onServer } from '../support/servers/server.ts'
-import { leftOut, sized } from '../support/size.ts'
+import { inFull, onServer } from '../support/servers/server.ts'
 
-const rounds = sized(4, 1)
+const rounds = 4
 /** So many connections reach the standby before it becomes the primary, where clients are led there so early. */
 const earlyConnections = 30
 /** About what a standby takes to start, so that some calls are given up and others are not. */
@@ -38,10 +37,9 @@ const losses: Readonly<Record<string, (pair: PostgresPair, bank: Ordeal) => Prom
   },
 }
 
-await onServer('A standby that takes over', findPostgresPair, (pair) => {
-  for (const [i, [how, lose]] of Object.entries(losses).entries()) {
-    const skip = i === 0 ? undefined : leftOut
-    test(`a bank survives ${rounds} times that the primary is lost ${how}`, { skip, timeout: 1_100_000 }, (context) =>
+await onServer('A standby that takes over', inFull(findPostgresPair), (pair) => {
+  for (const [how, lose] of Object.entries(losses)) {
+    test(`a bank survives ${rounds} times that the primary is lost ${how}`, { timeout: 1_100_000 }, (context) =>
       withSeed(async (random, seed) => {
         const place: ServerPlace = { store: 'postgres', url: pair.url, schema: `bank-${seed}`, timeoutMs }
         await ordeal(context, { place, pace: { callers: 16, backlogMax: 200 }, random }, async (bank) => {

@@ -10,7 +10,7 @@ import { withSeed } from '../support/seed.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
-const kills = sized(6, 2)
+const kills = sized(6, 1)
 const killedAfterMsMax = 100
 const answersBetweenKills = 8
 const roundsBetweenLooks = 5

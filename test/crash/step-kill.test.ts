@@ -19,7 +19,7 @@ import { withSeed } from '../support/seed.ts'
 import { onServer } from '../support/servers/server.ts'
 import { sized } from '../support/size.ts'
 
-const rounds = sized(10, 3)
+const rounds = sized(10, 2)
 const timeoutMs = 300_000
 /** A lease is seldom shorter than this, and a transaction that is left open lasts a minute. */
 const holdUpMsMax = 20_000

@@ -103,10 +103,10 @@ test('the demo of the transfers says what it can be told', async (context) => {
     /--transfers takes[\s\S]*500 by default[\s\S]*--store takes one of/,
   )
   for (const wrong of [
-    ['--transfers', '4'],
-    ['--transfers', 'many'],
     ['--kills', '3'],
-  ]) {
+    ['--transfers', 'many'],
+    ['--transfers', '4'],
+  ].slice(0, sized(3, 1))) {
     await assert.rejects(demo('transfer/demo.ts', ...wrong), { code: 2 })
   }
 })
@@ -118,7 +118,7 @@ test('the shop takes no store that two processes cannot share, and only counts',
     ['--store', 'file:shop'],
     ['--store', 'oracle'],
     ['--sessions', 'many'],
-  ]) {
+  ].slice(0, sized(4, 1))) {
     await assert.rejects(demo('shop/around/main.ts', ...wrong), { code: 2 })
   }
 })

@@ -153,12 +153,12 @@ test(`SQLite: ${title}`, { timeout: timeoutMs * 4 }, async (context) => {
   context.after(() => rm(directory, { recursive: true, force: true }))
   let files = 0
   const makePlace = async (): Promise<Place> => ({ store: 'sqlite', path: join(directory, `${files++}.db`) })
-  await judgeRounds(context, makePlace, { rounds: sized(3, 1), callers: 12, answersMin: sized(2_000, 600) })
+  await judgeRounds(context, makePlace, { rounds: sized(3, 1), callers: 12, answersMin: sized(2_000, 300) })
 })
 
 const paceOf: Readonly<Record<string, Pace>> = {
-  postgres: { rounds: sized(3, 1), callers: 12, answersMin: sized(2_000, 600) },
-  nats: { rounds: sized(3, 1), callers: 12, answersMin: sized(2_000, 600) },
+  postgres: { rounds: sized(3, 1), callers: 12, answersMin: sized(2_000, 300) },
+  nats: { rounds: sized(3, 1), callers: 12, answersMin: sized(2_000, 300) },
   mongodb: { rounds: 3, callers: 4, answersMin: 300 },
 }
 

@@ -14,9 +14,11 @@ import { Ledger } from '../support/crash/ledger.ts'
 import { storeAt } from '../support/crash/place.ts'
 import type { FromWriter, Place, ToWriter } from '../support/crash/writer-protocol.ts'
 import { withSeed } from '../support/seed.ts'
+import { sized } from '../support/size.ts'
 
 const timeoutMs = 120_000
 const writerProgram = new URL('../support/crash/bank-writer.ts', import.meta.url)
+const answersMin = sized(10_000, 2_000)
 const accounts = ['ada', 'bob', 'eve']
 
 /** Banks at work on one file, and what was heard of them. */
@@ -81,7 +83,7 @@ test('two banks on one SQLite file lose no update: the sum is right and each ans
   await withSeed(async (random) => {
     let stopped = false
     const banks = startBanks(context, place, { count: 2, random }, ({ ledger, answersOf, tellAll }) => {
-      if (stopped || ledger.answers < 10_000 || answersOf.some((answers) => answers < 1_000)) return
+      if (stopped || ledger.answers < answersMin || answersOf.some((answers) => answers < answersMin / 10)) return
       stopped = true
       tellAll({ tell: 'stop' })
     })
@@ -99,8 +101,8 @@ test('a bank that is killed takes nothing from the others on its SQLite file, an
     let killed = 0
     let stopped = false
     const banks = startBanks(context, place, { count: 3, random }, ({ answersOf, programs, tellAll }) => {
-      if (killed < 2 && answersOf[killed]! >= 500) programs[killed++]!.kill()
-      if (stopped || answersOf[2]! < 3_000 || killed < 2) return
+      if (killed < 2 && answersOf[killed]! >= answersMin / 20) programs[killed++]!.kill()
+      if (stopped || answersOf[2]! < answersMin * 0.3 || killed < 2) return
       stopped = true
       tellAll({ tell: 'stop' })
     })

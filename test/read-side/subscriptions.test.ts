@@ -32,7 +32,7 @@ function follow(pots: RunningRows, options: Options = {}) {
   return { positions, ended, leave }
 }
 
-const subscription = { title: 'A subscription', quickOn: ['memory', 'file', 'sqlite', 'postgres'] } as const
+const subscription = { title: 'A subscription', quickOn: ['memory', 'sqlite', 'postgres'] } as const
 await onEveryStore(subscription, ({ place }) => {
   test('begins at the origin, at a position, or now, and continues with new events', async (t) => {
     await using pots = await startRows({ store: await place(t) })

@@ -95,7 +95,7 @@ const becomes = async (shops: Shops, expected: readonly string[], options: Waiti
   await until('the list is as expected', isSo).catch(() => assert.deepEqual(last, expected))
 }
 
-await onEveryStore({ title: 'What a reaction has to do', quickOn: ['memory', 'sqlite', 'postgres'] }, (store) => {
+await onEveryStore('What a reaction has to do', (store) => {
   test('is nothing when everything is handled', async (t) => {
     await using shops = await start(gates(), {}, { store: await store.place(t) })
     await shops.shop('a').order({ job: 'quick' })

@@ -30,7 +30,7 @@ async function addMany(vaults: RunningVaults, callers: number, each: number, ids
   return (await Promise.all(positions)).flat()
 }
 
-const writing = { title: 'Defects of writing and reading', quickOn: ['memory', 'file', 'sqlite', 'postgres'] } as const
+const writing = { title: 'Defects of writing and reading', quickOn: ['memory', 'sqlite'] } as const
 await onEveryStore(writing, ({ place }) => {
   test('defect 1: with eight concurrent appenders a projection handles every event that its checkpoint says', async (t) => {
     await using vaults = await startVaults({ store: await place(t), projections: 'automatic' })
@@ -86,7 +86,7 @@ await onEveryStore(writing, ({ place }) => {
   })
 })
 
-const ofFiles = { title: 'Defects of the file store', quickOn: ['file', 'sqlite', 'postgres'] } as const
+const ofFiles = { title: 'Defects of the file store', quickOn: ['file'] } as const
 await onEveryStore(ofFiles, ({ place, severalWriters }) => {
   test('defect 9: streams with similar ids do not mix, and concurrent writers never share a position', async (t) => {
     const store = await place(t)

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { leftOut } from '../size.ts'
 
 /** A server that runs for the tests of one file. */
 export interface TestServer {
@@ -80,6 +81,12 @@ export async function onServer<Server extends TestServer>(
     declare(found)
   })
 }
+
+/** Starts a server in the full run only: the quick run does on another store what is tested on it. */
+export const inFull =
+  <Server extends TestServer>(find: FindServer<Server>): FindServer<Server> =>
+  async () =>
+    leftOut === undefined ? find() : { missing: leftOut }
 
 /** How a line begins that names a server; the report gathers them. */
 export const serverLine = 'tests run on '

@@ -66,9 +66,9 @@ await onServer('Bounds', findPostgres, (server) => {
     await expectFoundFarBehind(store)
   })
 
-  test('large events are fetched once, not again for each page before theirs', async (context) => {
+  test('large events are fetched once, not again for each page before theirs', { skip: leftOut }, async (context) => {
     const { schema, store } = await open(context)
-    const large = sized(30, 20)
+    const large = 30
     await appendLarge(store, large, 1_000_000)
     await store.close()
     const application = `reader_${process.pid}`
