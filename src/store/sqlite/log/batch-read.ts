@@ -3,7 +3,7 @@
 import type { SharedBreath } from '../../../runtime/breath.ts'
 import type { Range } from '../../range.ts'
 import type { EventRow } from './checksum.ts'
-import { damagedEvent, type KnownStream, sizeOf } from './event-row.ts'
+import { damaged, type KnownStream, sizeOf } from './event-row.ts'
 import type { EventSource } from './event-source.ts'
 import type { Progress } from './progress.ts'
 
@@ -44,7 +44,7 @@ export async function readBatches(progress: Progress, range: Range, rows: Rows):
       const at = row[column]
       if (isWhole && at !== (backward ? to - 1 : from)) throw missing(place, backward ? to - 1 : from)
       // Rows of a damaged file may be in any order, so this loop might never end.
-      if (!(at >= from && at < to)) throw damagedEvent(`${place} ${at}`, 'it is in the wrong place')
+      if (!(at >= from && at < to)) throw damaged(`the event at ${place} ${at}`, 'it is in the wrong place')
       const whole = row[6] === null ? source.rowAt(row[0]) : row
       progress.add(source.of(whole, stream), sizeOf(whole))
       taken++
@@ -63,5 +63,5 @@ export async function readBatches(progress: Progress, range: Range, rows: Rows):
 }
 
 function missing(place: string, at: number): Error {
-  return damagedEvent(`${place} ${at}`, 'it is missing')
+  return damaged(`the event at ${place} ${at}`, 'it is missing')
 }
