@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { memory } from '../../src/index.ts'
+import { stands } from '../support/kernel/rig.ts'
 import { startRows } from '../support/read-side/pots.ts'
 import { heldStore } from '../support/stores/held-store.ts'
 
@@ -33,6 +34,34 @@ describe('Rows that another process has rebuilt', () => {
     assert.equal(await missing, undefined)
     tidying.release()
     await rebuilding
+  })
+})
+
+describe('A reader who waits for a position', () => {
+  test('is not answered because of an older look, which saw the checkpoint before it was reset elsewhere', async () => {
+    const place = memory()
+    const { store, hold } = heldStore(place)
+    await using pots = await startRows({ store: place })
+    await using other = await startRows({ store })
+    assert.equal(await other.rows.get('a'), undefined)
+    const { position } = await pots.pot('a').fill({ amounts: [1, 2] })
+    await pots.projections.runOnce('rows')
+    const looking = hold('answer', 'loadCheckpoint', (name: string) => name === 'rows')
+    const first = other.rows.get('a', { atLeast: position })
+    await looking.isThere
+    await pots.projections.reset('rows', { from: 1 })
+    const again = hold('answer', 'loadCheckpoint', (name: string) => name === 'rows')
+    const second = other.rows.get('a', { atLeast: position })
+    looking.release()
+    await again.isThere
+    assert.equal(await stands(second), 'pending')
+    again.release()
+    await pots.projections.runOnce('rows')
+    // A process that does not run it looks only if it is asked to.
+    await other.projections.status('rows')
+    assert.deepEqual(await second, { amounts: [1, 2] })
+    // It asked before the reset, so it may have read before or after it.
+    await first
   })
 })
 

@@ -15,6 +15,7 @@ import { handBack } from './handing-back.ts'
 import { type Intervention, intervene } from './intervention.ts'
 import { parkPassedOver } from './passed-over.ts'
 import { type Retry, retryParked } from './retry-parked.ts'
+import { SharedLook } from './shared-look.ts'
 import type { StepResult } from './step.ts'
 import { finishBegun } from './unfinished.ts'
 import { passUnhandled } from './unhandled.ts'
@@ -25,6 +26,7 @@ export class Bookmark {
   readonly #checkpoint: Checkpoint
   readonly #known: readonly KnownRows[]
   readonly #exclusive = new Exclusive()
+  readonly #looks = new SharedLook(this.#exclusive, (wanted) => this.#look(wanted))
   /** Steps are saved one at a time, even if a handler does several things at once. */
   readonly #saving = new Exclusive()
   /** Whether another process may have changed what is stored. The next step then takes over first. */
@@ -69,7 +71,7 @@ export class Bookmark {
 
   /** Reads where the checkpoint is, while another runner moves it. @param wanted a position that a reader waits for */
   look(wanted = 0): Promise<void> {
-    return this.#exclusive.run(() => this.#look(wanted))
+    return this.#looks.ask(wanted)
   }
 
   /**
@@ -77,10 +79,8 @@ export class Bookmark {
    *
    * @throws ProjectionError `PROJECTION_CHANGED` if this definition cannot continue what is stored
    */
-  takeOver(): Promise<void> {
-    return this.#exclusive.run(async () => {
-      await this.#takeOver()
-    })
+  async takeOver(): Promise<void> {
+    await this.#exclusive.run(() => this.#takeOver())
   }
 
   /** Checks whether other rows have become live. */
@@ -345,10 +345,10 @@ export class Bookmark {
     await this.#find('never')
   }
 
-  async #look(wanted = 0): Promise<void> {
+  async #look(wanted: readonly number[] = []): Promise<void> {
     if (!(await this.#find('once'))) this.#isStale = true
     const isOwn = this.#location.isBehind !== true && !this.isUnsettled
-    if (isOwn && this.position < wanted) await passUnhandled(this.#checkpoint, wanted, this.#options)
+    if (isOwn) await passUnhandled(this.#checkpoint, wanted, this.#options)
   }
 
   /** Checks which program made what is stored: once for each term, or again. @throws `PROJECTION_CHANGED` */

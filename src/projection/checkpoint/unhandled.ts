@@ -13,15 +13,20 @@ const pageSize = 10
 /**
  * Notes positions after the checkpoint as handled, up to a wanted one, if none of them has an event to handle.
  *
+ * @param wanted the positions that readers wait for, ascending
  * @throws StoreError `LOG_REPLACED`
  */
 export async function passUnhandled(
   checkpoint: Checkpoint,
-  wanted: number,
+  wanted: readonly number[],
   { store, recognition: { kinds } }: Pick<BookmarkOptions, 'store' | 'recognition'>,
 ): Promise<void> {
-  const behind = checkpoint.place
-  const range = { from: behind.position + 1, to: boundAfter(wanted) }
-  const page = await store.readAll(range, { ...kinds.filters, limit: pageSize, behind })
-  if (kinds.among(page.events).length === 0) checkpoint.pass({ position: page.examined, checksum: page.checksum })
+  for (const position of wanted) {
+    const behind = checkpoint.place
+    if (behind.position >= position) continue
+    const range = { from: behind.position + 1, to: boundAfter(position) }
+    const page = await store.readAll(range, { ...kinds.filters, limit: pageSize, behind })
+    if (kinds.among(page.events).length > 0) return
+    checkpoint.pass({ position: page.examined, checksum: page.checksum })
+  }
 }

@@ -20,6 +20,8 @@ export interface HeldUp {
 
 interface Waiter {
   readonly atLeast: number
+  /** Whether the position was read since it waits, if it has to be. An older answer may come meanwhile. */
+  isKnown: boolean
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -31,7 +33,7 @@ export class PositionWaiters {
   /** The waiting readers, by position. */
   readonly #waiting = new Map<number, Set<Waiter>>()
   /** The positions that readers wait for, ascending. */
-  readonly #positions: number[] = []
+  #positions: number[] = []
   /** The functions that end waits which are over, in order. */
   #over: (() => void)[] = []
   #position = 0
@@ -59,10 +61,9 @@ export class PositionWaiters {
    * @throws ProjectionError `PROJECTION_BEHIND`, the error given to `fail`, or the signal's reason
    */
   wait(atLeast: number, timeoutMs: number, signal: AbortSignal | undefined, look?: Promise<void>): Promise<void> {
-    let isKnown = look === undefined
-    const isThere = () => isKnown && this.#position >= atLeast
-    if (isThere()) return Promise.resolve()
-    if (isKnown && this.#failure !== undefined) return Promise.reject(this.#failure)
+    const isThere = () => this.#position >= atLeast
+    if (look === undefined && isThere()) return Promise.resolve()
+    if (look === undefined && this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       const settle = (end: () => void) => {
         this.#remove(waiter)
@@ -70,8 +71,9 @@ export class PositionWaiters {
         signal?.removeEventListener('abort', onAbort)
         end()
       }
-      const waiter = {
+      const waiter: Waiter = {
         atLeast,
+        isKnown: look === undefined,
         resolve: () => settle(resolve),
         reject: (error: unknown) => settle(() => reject(error)),
       }
@@ -80,7 +82,7 @@ export class PositionWaiters {
         this.#remove(waiter)
         this.#tell([
           () => {
-            if (isThere()) waiter.resolve()
+            if (waiter.isKnown && isThere()) waiter.resolve()
             else waiter.reject(this.#behind(atLeast, timeoutMs))
           },
         ])
@@ -88,7 +90,7 @@ export class PositionWaiters {
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#add(waiter)
       look?.then(() => {
-        isKnown = true
+        waiter.isKnown = true
         if (isThere()) waiter.resolve()
       }, waiter.reject)
     })
@@ -103,7 +105,12 @@ export class PositionWaiters {
   reach(position: number): void {
     this.#position = position
     this.#failure = undefined
-    if (this.#positions.length > 0 && this.#positions[0]! <= position) this.#endUpTo(position, ({ resolve }) => resolve)
+    if (this.#positions.length === 0 || this.#positions[0]! > position) return
+    this.#endUpTo(
+      position,
+      ({ resolve }) => resolve,
+      ({ isKnown }) => isKnown,
+    )
   }
 
   /** The projection has stopped at an event that it cannot handle. */
@@ -158,14 +165,26 @@ export class PositionWaiters {
     this.#positions.splice(firstFrom(this.#positions, atLeast), 1)
   }
 
-  /** Ends the waits for positions up to a position. */
-  #endUpTo(position: number, ending: (waiter: Waiter) => () => void): void {
+  /** Ends the waits for positions up to a position. @param isMeant which of them */
+  #endUpTo(
+    position: number,
+    ending: (waiter: Waiter) => () => void,
+    isMeant: (waiter: Waiter) => boolean = () => true,
+  ): void {
     const endings: (() => void)[] = []
+    const left: number[] = []
     const firstLater = this.#positions.findIndex((each) => each > position)
     for (const each of this.#positions.splice(0, firstLater === -1 ? this.#positions.length : firstLater)) {
-      for (const waiter of this.#waiting.get(each)!) endings.push(ending(waiter))
-      this.#waiting.delete(each)
+      const there = this.#waiting.get(each)!
+      for (const waiter of there) {
+        if (!isMeant(waiter)) continue
+        endings.push(ending(waiter))
+        there.delete(waiter)
+      }
+      if (there.size > 0) left.push(each)
+      else this.#waiting.delete(each)
     }
+    if (left.length > 0) this.#positions = [...left, ...this.#positions]
     this.#tell(endings)
   }
 
