@@ -207,8 +207,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what a handler writes in its transaction is saved before the checkpoint',
     file: 'projection/checkpoint/bookmark.ts',
-    find: 'return this.#change(rows, () => this.#checkpoint.advanceWith(to, rows, work))',
-    replace: `const isWritten = await this.#change([], () => this.#checkpoint.advanceWith(this.here, [], work))
+    find: 'return this.change(rows, () => this.#checkpoint.advanceWith(to, rows, work))',
+    replace: `const isWritten = await this.change([], () => this.#checkpoint.advanceWith(this.here, [], work))
       return isWritten && this.save(to, rows)`,
   },
   {
