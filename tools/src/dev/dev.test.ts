@@ -159,6 +159,12 @@ const config = `
   })
 `
 
+/** Writes a file at once, so that nobody can load a part of it. */
+async function save(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text)
+  await rename(`${path}.new`, path)
+}
+
 test('mneme dev starts again when a file changes, and goes on when the code is broken', {
   skip: leftOut,
 }, async (t) => {
@@ -166,12 +172,7 @@ test('mneme dev starts again when a file changes, and goes on when the code is b
   const { start, folder } = await toolsPlace(t)
   await filled(sqlite(join(folder, 'counters.db')))
   await mkdir(join(folder, 'src'))
-  /** Writes a file at once, so that nobody can load a part of it. */
-  const save = async (path: string, text: string) => {
-    await writeFile(join(folder, 'new.txt'), text)
-    await rename(join(folder, 'new.txt'), join(folder, path))
-  }
-  const fold = (body: string) => save('src/fold.ts', `export const fold = ${body}`)
+  const fold = (body: string) => save(join(folder, 'src/fold.ts'), `export const fold = ${body}`)
   await fold('(sum: number, n: number) => sum + n')
   await writeFile(join(folder, 'src/counters.ts'), code(''))
   await writeFile(join(folder, 'mneme.config.ts'), config)
@@ -227,7 +228,7 @@ test('mneme dev starts again when a file changes, and goes on when the code is b
   const third = await seen(({ build, states }) => build !== second.build && states?.isOver === true)
   assert.deepEqual([third.broken, third.states!.differing], [undefined, 0])
 
-  await save('mneme.config.ts', config.replace('const server', 'throw new Error("no server")\n$&'))
+  await save(join(folder, 'mneme.config.ts'), config.replace('const server', 'throw new Error("no server")\n$&'))
   await seen(({ notRunning }) => notRunning?.includes('no server') === true)
   await until('the terminal says so too', () => told.includes('no server'))
 
