@@ -94,7 +94,7 @@ describe('The studio in a browser', { skip: noBrowser || leftOut }, () => {
     const { studio } = await studioPlace(t, { store: await filledStore() })
     const screens: readonly (readonly [hash: string, text: string])[] = [
       ['#/log', 'TransferCompleted'],
-      ['#/stream/transfer/t1/2', 'TransferDebited'],
+      ['#/stream/transfer/t1/2', 'Cause and effects nearby'],
       ['#/cause/the%20request', '5 commands'],
       ['#/catalogue', 'withdraw'],
       ['#/followers', 'balances'],
