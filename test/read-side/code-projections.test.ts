@@ -228,7 +228,7 @@ await onEveryStore('A handler that asks for a transaction', ({ place, transactio
       if (method !== 'transact' || tooLong-- <= 0) return undefined
       return new StoreError('TRANSACTION_TOO_LONG', { store: 'a store', transactionMsMax: 10_000 })
     })
-    await using pots = await startWith(writing('amounts', new Set()), { store })
+    await using pots = await startWith(writing('prepared', new Set()), { store })
     await pots.pot('a').put({ amount: 1 })
     assert.equal((await pots.projections.runOnce('coded')).events, 1)
     tooLong = Number.POSITIVE_INFINITY
