@@ -6,6 +6,8 @@ export interface Entry<Bank> {
   phase: 'opening' | 'open' | 'stopping'
   /** How many borrow it, or wait until it is open. */
   holds: number
+  /** How often it was borrowed. */
+  loans: number
   /** When it was last given back, by the monotonic clock. */
   usedAt: number
   /** Until then nobody asks whether it can be stopped. */
@@ -20,6 +22,8 @@ export interface Entry<Bank> {
 export interface Asked<Bank> {
   readonly entry: Entry<Bank>
   readonly rest: Rest
+  /** Whether nobody has borrowed it since it was asked. It may have more to do otherwise. */
+  readonly isCurrent: () => boolean
 }
 
 /** Whether it can be stopped: it is open, and nobody borrows it. */

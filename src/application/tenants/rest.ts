@@ -21,6 +21,8 @@ export interface Rest {
   readonly isQuiet: boolean
   /** When its first scheduled command is due, in milliseconds since 1970. Infinite if there is none. */
   readonly dueAt: number
+  /** Whether the domain could not say, because its store failed. */
+  readonly isUnknown?: boolean
 }
 
 export async function restOf(bank: OpenDomain, { projections, reactions }: Parts): Promise<Rest> {

@@ -91,6 +91,7 @@ export class TenantPool<Bank extends OpenDomain> {
 
   async #lend(entry: Entry<Bank>): Promise<Loan<Bank>> {
     entry.holds++
+    entry.loans++
     let isHeld = true
     const release = () => {
       if (!isHeld) return
@@ -135,6 +136,7 @@ export class TenantPool<Bank extends OpenDomain> {
       tenant,
       phase: 'opening',
       holds: 0,
+      loans: 0,
       usedAt: environment.elapsed(),
       restsAt: 0,
       stoppingAt: 0,
@@ -215,8 +217,9 @@ export class TenantPool<Bank extends OpenDomain> {
     const asked = await this.#askIdle(crowdedMsMax)
     const now = this.#options.environment.now()
     const isQuiet = ({ isQuiet, dueAt }: Rest) => isQuiet && dueAt - now > soonMs
-    const quiet = asked.filter(({ entry, rest }) => isIdle(entry) && isQuiet(rest))
-    const forgotten = asked.filter(({ entry }) => isIdle(entry) && this.#isOverdue(entry))
+    const idle = asked.filter(({ entry, isCurrent }) => isIdle(entry) && isCurrent())
+    const quiet = idle.filter(({ rest }) => isQuiet(rest))
+    const forgotten = idle.filter(({ entry }) => this.#isOverdue(entry))
     const chosen = quiet.length > 0 ? quiet : forgotten
     return chosen.slice(0, count).map(({ entry, rest }) => this.#stopOne(entry, rest))
   }
@@ -224,12 +227,13 @@ export class TenantPool<Bank extends OpenDomain> {
   /** Stops those that were idle for long enough and have nothing to do soon. */
   async #sweep(): Promise<void> {
     const { environment, idleMs } = this.#options
-    for (const { entry, rest } of await this.#askIdle(
+    for (const { entry, rest, isCurrent } of await this.#askIdle(
       workingMs,
       (each) => this.#isOverdue(each) && each.restsAt <= environment.elapsed(),
     )) {
       const isSoon = rest.dueAt - environment.now() <= idleMs
-      if (rest.isQuiet && !isSoon && isIdle(entry) && this.#isOverdue(entry)) void this.#stopOne(entry, rest)
+      const isStill = isIdle(entry) && isCurrent() && this.#isOverdue(entry)
+      if (rest.isQuiet && !isSoon && isStill) void this.#stopOne(entry, rest)
     }
     const idle = [...this.#entries.values()].filter(isIdle)
     const next = Math.min(...idle.map(({ usedAt, restsAt }) => Math.max(usedAt + idleMs, restsAt)))
@@ -252,9 +256,10 @@ export class TenantPool<Bank extends OpenDomain> {
     const first = idle.sort((a, b) => isAtWork(a) - isAtWork(b) || a.usedAt - b.usedAt).slice(0, looksMax)
     return Promise.all(
       first.map(async (entry) => {
+        const { loans } = entry
         const rest = await this.#restOf(entry.bank!)
         entry.restsAt = environment.elapsed() + (rest.isQuiet ? 0 : againMs)
-        return { entry, rest }
+        return { entry, rest, isCurrent: () => entry.loans === loans }
       }),
     )
   }
@@ -262,18 +267,18 @@ export class TenantPool<Bank extends OpenDomain> {
   /** A store that cannot be asked is no reason to keep the domain; one that is slow may be at work. */
   async #restOf(bank: Bank): Promise<Rest> {
     const { environment, parts } = this.#options
-    const asking = restOf(bank, parts).catch(() => ({ ...unknownRest, isQuiet: true }))
+    const asking = restOf(bank, parts).catch(() => ({ ...unknownRest, isQuiet: true, isUnknown: true }))
     await waitAtMost(environment, lookMsMax, asking)
     return Promise.race([asking, Promise.resolve(unknownRest)])
   }
 
   /** Stops a domain that nobody borrows. Those who ask for it meanwhile wait, and then it is opened again. */
-  #stopOne(entry: Entry<Bank>, { isQuiet, dueAt }: Rest): Promise<void> {
+  #stopOne(entry: Entry<Bank>, rest: Rest): Promise<void> {
     const { environment, warn } = this.#options
     const { tenant } = entry
     entry.phase = 'stopping'
     entry.stoppingAt = environment.elapsed()
-    this.#waking.note(tenant, { isQuiet, dueAt })
+    this.#waking.note(tenant, rest)
     entry.stopped = (async () => {
       try {
         await entry.bank!.stop()

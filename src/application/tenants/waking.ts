@@ -64,11 +64,15 @@ export class Waking<Bank> {
     this.#notes.delete(tenant)
   }
 
-  /** Notes when a domain that is stopped has to be opened again. What was interrupted continues soon. */
-  note(tenant: string, { isQuiet, dueAt }: Rest): void {
+  /**
+   * Notes when a domain that is stopped has to be opened again. What was interrupted continues soon. If nobody knows
+   * what there is to do, somebody looks later.
+   */
+  note(tenant: string, { isQuiet, dueAt, isUnknown }: Rest): void {
     const { environment, isHome } = this.#options
     const laterMs = isHome === undefined || isHome(tenant) ? 0 : elsewhereMs
-    this.#set(tenant, (isQuiet ? dueAt : Math.min(dueAt, environment.now() + resumeMs)) + laterMs)
+    const againMs = isUnknown ? resumeMsMax : isQuiet ? Number.POSITIVE_INFINITY : resumeMs
+    this.#set(tenant, Math.min(dueAt, environment.now() + againMs) + laterMs)
   }
 
   /** Wakes a tenant in the background. */
@@ -95,9 +99,10 @@ export class Waking<Bank> {
     try {
       const end = environment.elapsed() + idleMs
       for (let waitMs = doneMsFirst; !stopping.aborted; waitMs = Math.min(waitMs * 2, doneMsMax)) {
-        const { isQuiet, dueAt } = await restOf(bank)
+        const { isQuiet, dueAt, isUnknown } = await restOf(bank)
+        const isDone = isQuiet && !isUnknown && dueAt > environment.now()
         // Work that takes longer continues in the open domain.
-        if ((isQuiet && dueAt > environment.now()) || environment.elapsed() >= end) return
+        if (isDone || environment.elapsed() >= end) return
         await sleep(environment, waitMs, stopping, { background })
       }
     } finally {
