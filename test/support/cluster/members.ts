@@ -9,10 +9,8 @@ import type { FromMember } from './member-program.ts'
 import { Vaults } from './vaults.ts'
 
 const program = new URL('member-program.ts', import.meta.url)
-/** How often each kind of fault happens. */
-export const rounds: number = Number(process.env['MNEME_CLUSTER_ROUNDS'] ?? 1)
 /** A process that does not end in this time hangs. */
-const timeoutMs = 600_000 * rounds
+const timeoutMs = 600_000
 
 type Answer = FromMember & { readonly say: 'answer' }
 
