@@ -44,7 +44,7 @@ describe('mneme state', () => {
     const changes = [{ path: ['balance'], before: 0, after: 70 }]
     assert.deepEqual(JSON.parse(since!.out), { ...place, sequence: 3, position: 5, since: 1, changes, more: 0 })
     assert.deepEqual(JSON.parse(early!.out).state, { status: 'none', balance: 0 })
-    assert.equal(early!.err, 'account/ada has no event there; this is its initial state.\n')
+    assert.deepEqual(JSON.parse(early!.err), { note: 'account/ada has no event there; this is its initial state.' })
     assert.match(nobody!.out, /^account\/nobody #0 .*since #0\n {2}nothing has changed\n$/)
     assert.deepEqual([both!.code, unknown!.code], [2, 2])
     assert.match(unknown!.err, /The domain has no aggregate "acount"/)
