@@ -57,6 +57,7 @@ await onServer('Damage', findPostgres, (server) => {
     `tags = '{first,third}'`,
     `tags = '{second,first}'`,
     'tags = NULL',
+    `tags = '{first,NULL}'`,
     'recorded_at = recorded_at + 1',
     'recorded_at = recorded_at + 4294967296',
     'revision = 2',

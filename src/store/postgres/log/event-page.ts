@@ -107,12 +107,14 @@ function eventsOf({ places, kinds, columns, kindOf, stream }: Parts): readonly S
     const own = stream ?? { aggregate: kind.aggregate, id: ids![i]! }
     if (own.id === null) throw new Damage('its stream is missing', position)
     const noted = metadataTexts?.[i] ?? '0'
+    const tags = tagLists?.[i] || noTags
+    if (tags.includes(null as never)) throw new Damage('one of its tags is missing', position)
     const hash = hashOfEvent(ofStream ?? hashOfStream(own), {
       commitId: commitIds[i]!,
       recordedAt: times[i]!,
       type: kind.type,
       revision: revisions[i]!,
-      tags: tagLists?.[i] || noTags,
+      tags,
       metadata: noted === '0' ? '' : noted,
       data: dataTexts[i]!,
     })
