@@ -76,7 +76,7 @@ export async function ordeal(
     leaseMs: 2_000,
     log: { warn: (message) => warned.push(message) },
   })
-  const ordeal = new Ordeal(bank, options)
+  const ordeal = new Ordeal(bank, warned, options)
   try {
     await ordeal.run(torment)
     for (const message of warned) assert.ok(expectedWarnings.test(message), `nothing explains this: ${message}`)
@@ -99,6 +99,8 @@ export class Ordeal {
   readonly ledger: Ledger = new Ledger()
   /** How often a command failed, by the code of the error. */
   readonly failures = new Map<string, number>()
+  /** What the bank has warned of. */
+  readonly warned: readonly string[]
   readonly #options: OrdealOptions
   readonly #followed: number[] = []
   #count = 0
@@ -109,8 +111,9 @@ export class Ordeal {
   #handled = 0
   #catchingUp: Promise<void> | undefined
 
-  constructor(bank: Bank, options: OrdealOptions) {
+  constructor(bank: Bank, warned: readonly string[], options: OrdealOptions) {
     this.bank = bank
+    this.warned = warned
     this.#options = options
   }
 
