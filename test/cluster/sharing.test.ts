@@ -44,7 +44,13 @@ await onEveryStore('Members of a cluster', ({ place, severalWriters }) => {
     const sending = (async () => {
       for (; !isOver; sent++) await first.purse('p').put({ amount: 1 })
     })()
+    // If the test fails, it must not send for ever.
+    t.after(async () => {
+      isOver = true
+      await Promise.allSettled([sending, ...members.map((member) => member.stop())])
+    })
     const second = await start(store)
+    members.push(second)
     await until('each leads two', async () => {
       const led = await Promise.all([ledBy(first), ledBy(second)])
       return led.every(({ length }) => length === 2)

@@ -5,10 +5,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-/** For a shell, which takes a twentieth of what a process of Node does. Files may appear while the folder goes. */
+/**
+ * For a shell, which takes a twentieth of what a process of Node does. NATS writes its process id without the end of a
+ * line, which `read` reports as a failure. Files may appear while the folder goes.
+ */
 const program = `
   cat > /dev/null
-  read -r pid < "$1/$2" && kill -CONT "$pid" && kill -QUIT "$pid"
+  read -r pid < "$1/$2"
+  [ -n "$pid" ] && kill -CONT "$pid" && kill -QUIT "$pid"
   for wait in 0.2 0.5 1 2; do
     sleep $wait
     rm -rf "$1" && break
