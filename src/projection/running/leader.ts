@@ -36,7 +36,7 @@ export class Leader {
     this.#options = options
     this.#leadership = new Leadership({ ...options, name: `projection ${options.name}`, isFenced: true })
     const { betterPlace, name, environment } = options
-    this.#yielding = new Yielding({ betterPlace, name, environment, askAgainMs: this.askAgainMs })
+    this.#yielding = new Yielding({ betterPlace, name, environment, askAgainMs: this.askAgainMs, offersAgain: true })
   }
 
   /** How often the store was asked for the lease. */
@@ -99,7 +99,7 @@ export class Leader {
 
   /** As `take`, for the run that follows the log. It leaves the lease to the process that should have it. */
   async takeTurn(): Promise<boolean> {
-    if (this.#guests > 0 || !this.#yielding.isDue) return this.take()
+    if (this.#guests > 0 || !this.#yielding.isDue(this.#leadership.held)) return this.take()
     if (this.#leadership.held) await this.releaseSaved()
     return false
   }

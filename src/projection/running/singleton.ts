@@ -51,7 +51,9 @@ export class Singleton {
       name: `singleton ${name}`,
       isFenced: false,
     })
-    this.#yielding = new Yielding({ betterPlace, name, environment, askAgainMs: this.#askAgainMs })
+    // Work would be cut short for each offer, also if the other process does not have it at all.
+    const offersAgain = false
+    this.#yielding = new Yielding({ betterPlace, name, environment, askAgainMs: this.#askAgainMs, offersAgain })
     this.#running = this.#run()
   }
 
@@ -80,7 +82,7 @@ export class Singleton {
     const { signal } = this.#stopping
     while (!signal.aborted) {
       // The store is tried again: commands meet its failure too, and report it.
-      const leads = !this.#yielding.isDue && (await this.#leadership.keep().catch(() => false))
+      const leads = !this.#yielding.isDue(false) && (await this.#leadership.keep().catch(() => false))
       // An answer that came late may be about a lease that is over, or come when this is stopped.
       const mayBegin = leads && !this.#isEnding && !signal.aborted
       const restMs = mayBegin ? await this.#lead() : this.#askAgainMs
@@ -120,7 +122,7 @@ export class Singleton {
     const stopping = this.#stopping.signal
     const either = AbortSignal.any([ended, stopping])
     while (!ended.aborted && !controller.signal.aborted) {
-      if (stopping.aborted || this.#yielding.isDue || this.#isEnding || this.#leadership.tenure !== tenure) {
+      if (stopping.aborted || this.#yielding.isDue(true) || this.#isEnding || this.#leadership.tenure !== tenure) {
         controller.abort(new Error('Another process does this work now'))
         return
       }
