@@ -6,15 +6,16 @@
 import type { RecordedEvent } from '../domain/event.ts'
 import { shownEvent } from './events.ts'
 import { checkRead, type Exchange, filtersOf, parametersOf, written } from './exchange.ts'
+import { idInLog, idInStream } from './place-id.ts'
 import { problemOf } from './problem.ts'
 import { aggregateOf } from './routes.ts'
 import { sseBody } from './sse-body.ts'
 import { addressed } from './states.ts'
-import { askedStart, idInLog, idInStream, startInLog, startInStream } from './stream-start.ts'
+import { askedStart, startInLog, startInStream } from './stream-start.ts'
 
 export const eventStreamType = 'text/event-stream'
 
-/** An event with its place. */
+/** An event with its place. Clients get the checksum too, so that they can continue behind an event that they keep. */
 type Placed = RecordedEvent & { readonly checksum: number }
 type Subscribe = (signal: AbortSignal) => AsyncIterable<Placed>
 

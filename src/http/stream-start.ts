@@ -8,6 +8,7 @@ import type { StreamId } from '../domain/stream.ts'
 import type { EventStore } from '../store/store.ts'
 import { malformed } from './body.ts'
 import type { EventFilters } from './options.ts'
+import { idInLog, idInStream } from './place-id.ts'
 import { wholeNumber } from './request-headers.ts'
 
 /** What a client asks for: the parameter `from`, and the numbers in the last id that it got. */
@@ -92,17 +93,3 @@ async function afterLast(store: EventStore, stream: StreamId, last: readonly num
   }
   return { after: { sequence, position: found.position, checksum: found.checksum } }
 }
-
-/** The id of a message: the place of its event. */
-export const idInLog = ({ position, checksum }: { readonly position: number; readonly checksum?: number }): string =>
-  checksum === undefined ? `${position}` : `${position}-${checksum}`
-
-export const idInStream = ({
-  sequence,
-  position,
-  checksum,
-}: {
-  readonly sequence: number
-  readonly position: number
-  readonly checksum: number
-}): string => `${sequence}-${position}-${checksum}`

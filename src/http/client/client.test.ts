@@ -257,6 +257,28 @@ test('events are followed over a line that breaks again and again', async () => 
   await assert.rejects(forbidden.events().next(), { code: 'REQUEST_FORBIDDEN', status: 403 })
 })
 
+test('events that were handled are behind the one that a program keeps, and a log that was replaced is noticed', async () => {
+  await using bank = await Bank.start()
+  const remote = connected(bank)
+  await bank.account('ada').open({ owner: 'Ada' })
+  for (const amount of [1, 2]) await bank.account('ada').deposit({ amount })
+  const one = async <Event>(events: AsyncIterable<Event>): Promise<Event> => {
+    for await (const event of events) return event
+    throw new Error('There is none')
+  }
+  const first = await one(remote.events())
+  const own = await one(remote.account('ada').events({ from: 2 }))
+  // As JSON it can be kept until the program runs again.
+  const { position, checksum } = JSON.parse(JSON.stringify(first))
+  assert.equal((await one(remote.events({ after: { position, checksum } }))).position, 2)
+  assert.equal((await one(remote.account('ada').events({ after: own }))).sequence, 3)
+  const other = { ...first, checksum: checksum + 1 }
+  const replaced = { code: 'LOG_REPLACED', status: 410 }
+  await assert.rejects(remote.events({ after: other }).next(), replaced)
+  await assert.rejects(remote.account('ada').events({ after: other }).next(), replaced)
+  assert.throws(() => remote.events({ from: 1, after: first }), TypeError)
+})
+
 test('any id comes through', async () => {
   await using bank = await Bank.start()
   const remote = connected(bank)

@@ -7,7 +7,9 @@ import { decode, encode } from '../../domain/encoding.ts'
 import type { Json } from '../../domain/json.ts'
 import type { Accepted, Outcome } from '../../domain/outcome.ts'
 import { type AnyRejection, Rejection } from '../../domain/rejection.ts'
+import type { StreamPlace } from '../../projection/log/stream-subscription.ts'
 import { segmentOf } from '../path.ts'
+import { idInLog, idInStream } from '../place-id.ts'
 import { rejectionPrefix } from '../problem-types.ts'
 import { type ClientOptions, Connection } from './connection.ts'
 import { followed } from './event-source.ts'
@@ -26,11 +28,12 @@ import type { Client, RemoteCommandOptions, RemoteEventsOptions, RemoteLogOption
 export function client<D>(url: string, options: ClientOptions = {}): Client<D> {
   const connection = new Connection(url, options)
   const parts = new Map<string, object>()
-  const events = ({ signal, from, ...filters }: RemoteLogOptions<string> = {}) => {
+  const events = ({ signal, from, after, ...filters }: RemoteLogOptions<string> = {}) => {
     const lists = Object.entries(filters).flatMap(([name, values]) =>
       values.map((value): [string, string] => [name, value]),
     )
-    return followed(connection, '/events', [...parametersOf({ from }), ...lists], signal)
+    const last = lastId(from, after, idInLog)
+    return followed(connection, '/events', [...parametersOf({ from }), ...lists], signal, last)
   }
   return proxy((name) => {
     if (name === 'events') return events
@@ -83,8 +86,8 @@ function handle(connection: Connection, path: string, stream: Stream): object {
     read,
     state: async (at?: object) => (await read(at)).state,
     history: (options: object = {}) => history(connection, path, options),
-    events: ({ signal, from }: RemoteEventsOptions = {}) =>
-      followed(connection, `${path}/events`, parametersOf({ from }), signal),
+    events: ({ signal, from, after }: RemoteEventsOptions<StreamPlace> = {}) =>
+      followed(connection, `${path}/events`, parametersOf({ from }), signal, lastId(from, after, idInStream)),
   }
   return proxy((name) => {
     if (Object.hasOwn(methods, name)) return methods[name]
@@ -94,6 +97,13 @@ function handle(connection: Connection, path: string, stream: Stream): object {
       throw new CommandRejected(name, stream, outcome.rejection as AnyRejection)
     }
   })
+}
+
+/** The id of the message of an event that was handled. */
+function lastId<Place>(from: unknown, after: Place | undefined, idOf: (place: Place) => string): string | undefined {
+  if (from !== undefined && after !== undefined)
+    throw new TypeError('Events begin with from or after: give one of them')
+  return after && idOf(after)
 }
 
 /** Sends a command. It gets an id if it has none, so that it can be sent again. */

@@ -9,6 +9,7 @@ const pauseMsMax = 5_000
 /**
  * The events at an address, each once, without an end.
  *
+ * @param after the id of the message behind which it begins, if there is one
  * @throws ProblemError if the service refuses, or cannot read an event; the signal's reason
  */
 export async function* followed(
@@ -16,11 +17,12 @@ export async function* followed(
   path: string,
   parameters: [string, string][],
   signal: AbortSignal | undefined,
+  after: string | undefined,
 ): AsyncGenerator<any, void, void> {
   const left = new AbortController()
   const ended = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal])
   const query = parameters.length === 0 ? '' : `?${new URLSearchParams(parameters)}`
-  let last: string | undefined
+  let last = after
   /** How often it has connected in vain since the last event. */
   let failures = 0
   try {

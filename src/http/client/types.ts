@@ -8,6 +8,7 @@ import type { Accepted, Rejected } from '../../domain/outcome.ts'
 import type { Personal } from '../../domain/personal.ts'
 import type { Projection } from '../../domain/projection.ts'
 import type { Rejection } from '../../domain/rejection.ts'
+import type { StreamPlace } from '../../projection/log/stream-subscription.ts'
 import type { Filter, FoundPage, Query } from '../../projection/reading/query.ts'
 import type { LogPlace } from '../../store/store.ts'
 import type { StreamList } from '../../store/stream-list.ts'
@@ -49,9 +50,14 @@ export interface RemoteWaitOptions extends RemoteReadOptions {
   readonly atLeast?: number
 }
 
-export interface RemoteEventsOptions extends RemoteReadOptions {
+export interface RemoteEventsOptions<Place = LogPlace> extends RemoteReadOptions {
   /** The first position (of one aggregate: sequence) wanted, 1 by default, or 'now'. */
   readonly from?: number | 'now'
+  /**
+   * Instead of `from`: continues after an event that was handled. You can pass the event itself. Its checksum shows
+   * whether the log is still the one that it was read from; if it is not, a `ProblemError` has the code `LOG_REPLACED`.
+   */
+  readonly after?: Place
 }
 
 export interface RemoteLogOptions<Type> extends RemoteEventsOptions {
@@ -82,7 +88,7 @@ export type RemoteHandle<A> =
         history(options?: HistoryOptions): AsyncGenerator<ShownEvent<EventOf<Kinds>>, void, void>
         /** The events from a sequence on, then the new ones, each once. It connects again when it is cut off. */
         events(
-          options?: RemoteEventsOptions,
+          options?: RemoteEventsOptions<StreamPlace>,
         ): AsyncGenerator<ShownEvent<EventOf<Kinds>> & Required<LogPlace>, void, void>
       }
     : never

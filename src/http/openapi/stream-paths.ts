@@ -32,6 +32,11 @@ const messagesOf = (description: string, properties: object, required: readonly 
 /** A text that is JSON. */
 const jsonText = (contentSchema: object) => ({ type: 'string', contentMediaType: plainType, contentSchema })
 
+const checksum = {
+  ...sequence,
+  description: 'Shows, with the position, whether the log is still the one that the event was read from.',
+}
+
 const followed = (event: object) =>
   messagesOf(
     'A message is an event. One of the type problem is the last one, and its data is a problem. The stream ends after ' +
@@ -39,7 +44,7 @@ const followed = (event: object) =>
     {
       id: { type: 'string', description: 'The place of the event.' },
       event: { enum: ['message', 'problem'] },
-      data: jsonText(event),
+      data: jsonText({ allOf: [event, { required: ['checksum'], properties: { checksum } }] }),
     },
     [],
   )

@@ -45,8 +45,12 @@ const Greeting = reaction('greeting', { patient: Patient }).on(Registered, async
   await dispatch({ aggregate: 'patient', id: event.stream.id, name: 'note', data: { text: 'welcome' } })
 })
 
+const Later = reaction('later', {})
+  .on(Noted, async () => {})
+  .from('now')
+
 export const Clinic = domain({
   aggregates: { patient: Patient },
   projections: { wards: Wards, census: Census, ledger: Ledger },
-  reactions: { greeting: Greeting },
+  reactions: { greeting: Greeting, later: Later },
 })

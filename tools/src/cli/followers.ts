@@ -1,8 +1,8 @@
 /** Projections and reactions by their names, and how the program shows where they are. */
 import type { Command } from 'commander'
-import type { Managed, ProjectionStatus } from '../../../src/index.ts'
+import type { Managed } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
-import type { RunningDomain } from '../inspection/index.ts'
+import { domainOf, type FollowerKind, type FollowerStatus, type Inspection, statusOf } from '../inspection/index.ts'
 import { counted, type Output, oneLine, plain } from './output.ts'
 import {
   type CommonOptions,
@@ -13,24 +13,22 @@ import {
   withStore,
 } from './session.ts'
 
-export type FollowerKind = 'projection' | 'reaction'
-
-/** A projection or reaction, with its methods. */
+/** A projection or reaction of the domain. */
 export interface Follower {
   readonly kind: FollowerKind
   readonly name: string
-  readonly managed: Managed<string>
 }
 
-/** All of a kind, or of both, in the order of the domain. */
-export function followersOf(
-  { inspection: { domain } }: StoreSession,
-  { projections, reactions }: RunningDomain,
-  kinds: readonly FollowerKind[],
-): readonly Follower[] {
-  const of = (kind: FollowerKind, named: object, managed: Managed<string>) =>
-    kinds.includes(kind) ? Object.keys(named).map((name) => ({ kind, name, managed })) : []
-  return [...of('projection', domain!.projections, projections), ...of('reaction', domain!.reactions, reactions)]
+/**
+ * All of a kind, or of both, in the order of the domain.
+ *
+ * @throws ToolsError `DOMAIN_NEEDED`
+ */
+export function followersOf(inspection: Inspection, kinds: readonly FollowerKind[]): readonly Follower[] {
+  const { projections, reactions } = domainOf(inspection)
+  const of = (kind: FollowerKind, named: object) =>
+    kinds.includes(kind) ? Object.keys(named).map((name) => ({ kind, name })) : []
+  return [...of('projection', projections), ...of('reaction', reactions)]
 }
 
 /**
@@ -51,27 +49,39 @@ export function followerNamed(followers: readonly Follower[], name: string): Fol
       })
 }
 
-/** A status as JSON. What this process does is left out: it runs nothing. */
-export function statusValue(kind: FollowerKind, name: string, status: ProjectionStatus): object {
-  const { position, head, lag, parked, pausedSince, failure } = status
-  const failed = failure && { failure: { code: failure.code, message: failure.message } }
-  return { kind, name, position, head, lag, parked, ...(pausedSince && { pausedSince }), ...failed }
+/** The methods of one, to change something. Where a reaction begins may be stored by that. */
+export const managed = async (inspection: Inspection, { kind, name }: Follower): Promise<Managed<string>> =>
+  kind === 'projection'
+    ? (await inspection.projections()).projections
+    : (await inspection.reaction(name, true)).reactions!
+
+/** Tells that of a reaction nothing can be shown. */
+export function tellUnasked(name: string, output: Output): void {
+  output.note(`${name} has never run: what it does depends on when it begins.`)
 }
 
 /** `balances  position 90 of 100, 10 events and 3 s behind, 2 parked` */
-export function statusText(name: string, status: ProjectionStatus, output: Pick<Output, 'style'>): string {
-  const { position, head, lag, parked, pausedSince, failure } = status
-  const isBehind = lag.events > 0
-  const seconds = (lag.ms / 1000).toLocaleString('en', { maximumFractionDigits: 1 })
-  const behind = isBehind ? `${counted(lag.events, 'event')} and ${seconds} s behind` : 'caught up'
+export function statusText(status: FollowerStatus, output: Pick<Output, 'style'>): string {
+  const { name, position, head, lag, parked = 0, pausedSince, failure } = status
   const parts = [
+    ...('beginning' in status ? [output.style('yellow', beginningText(status.beginning))] : []),
     `position ${position.toLocaleString('en')} of ${head.toLocaleString('en')}`,
-    output.style(isBehind ? 'yellow' : 'green', behind),
-    ...(pausedSince ? [output.style('yellow', `paused since ${pausedSince.toISOString()}`)] : []),
+    ...(lag === undefined ? [] : [output.style(lag.events > 0 ? 'yellow' : 'green', lagText(lag))]),
+    ...(pausedSince === undefined ? [] : [output.style('yellow', `paused since ${pausedSince}`)]),
     ...(parked > 0 ? [output.style('yellow', `${parked.toLocaleString('en')} parked`)] : []),
   ]
   const line = `${output.style('bold', plain(name))}  ${parts.join(', ')}`
   return failure === undefined ? line : `${line}\n  ${output.style('red', oneLine(failure.message))}`
+}
+
+function lagText({ events, ms }: FollowerStatus['lag'] & {}): string {
+  const seconds = (ms / 1000).toLocaleString('en', { maximumFractionDigits: 1 })
+  return events > 0 ? `${counted(events, 'event')} and ${seconds} s behind` : 'caught up'
+}
+
+function beginningText(beginning: FollowerStatus['beginning']): string {
+  const from = typeof beginning === 'object' ? beginning.time : beginning
+  return `has never run, begins ${from === 'now' ? 'with what is new then' : `at ${from === 'first' ? 1 : from}`}`
 }
 
 /** Adds the commands that pause all processes at a projection or reaction, and let them continue. */
@@ -89,9 +99,8 @@ export function addPausing(group: Command, runtime: Runtime, kind: FollowerKind)
 
 async function setPaused(session: StoreSession, kind: FollowerKind, name: string, verb: 'pause' | 'resume') {
   const { inspection, output } = session
-  const running = await (kind === 'projection' ? inspection.projections() : inspection.everything())
-  const { managed } = followerNamed(followersOf(session, running, [kind]), name)
-  await managed[verb](name)
-  const status = await managed.status(name)
-  await output.result(statusValue(kind, name, status), () => statusText(name, status, output))
+  const follower = followerNamed(followersOf(inspection, [kind]), name)
+  await (await managed(inspection, follower))[verb](name)
+  const status = await statusOf(inspection, kind, name)
+  await output.result(status, () => statusText(status, output))
 }

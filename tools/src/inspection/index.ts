@@ -8,6 +8,7 @@
  * - `applied`: an event applied to a state as the library does it
  * - `changesBetween`: the places at which two states differ
  * - `traceCauses`: the tree of commands and events under a correlation
+ * - `statusOf`: where a projection or reaction is
  * - `jsonSchemaOf`: what a schema takes, as JSON Schema
  * - `fork`: a stream up to a sequence, in memory, for commands that are only tried and events that were different
  */
@@ -15,10 +16,18 @@
 export { applied, initialState } from './applied.ts'
 export { type CauseNode, type CauseTree, correlationOf, type TraceOptions, traceCauses } from './causes.ts'
 export { type Change, type Changes, changesBetween, pathText } from './changes.ts'
+export {
+  type BeginningView,
+  beginningOf,
+  type FollowerKind,
+  type FollowerStatus,
+  statusOf,
+} from './followers.ts'
 export { type EventEdit, type Fork, type ForkOptions, fork } from './fork.ts'
 export {
   type AnyDomain,
   type CommandData,
+  domainOf,
   type Inspection,
   openInspection,
   type RunningDomain,

@@ -157,7 +157,7 @@ export async function openInspection(
     started.set(which, begun)
     return begun.then((domain) => domain.running)
   }
-  const everything = async () => start('everything', needed(domain))
+  const everything = async () => start('everything', domainOf({ domain }))
   let closed: Promise<void> | undefined
   const closeAll = async () => {
     try {
@@ -177,17 +177,17 @@ export async function openInspection(
     stream: (aggregate: string, id: string) => ({ aggregate: nameOf(domain, aggregate), id }),
     aggregates: async () => {
       if (isRunning) return everything()
-      const { aggregates } = needed(domain)
+      const { aggregates } = domainOf({ domain })
       return start('aggregates', describe({ aggregates }))
     },
     projections: async () => {
       if (isRunning) return everything()
-      const { aggregates, projections } = needed(domain)
+      const { aggregates, projections } = domainOf({ domain })
       return start('projections', describe({ aggregates, projections: projections as {} }))
     },
     everything,
     reaction: async (key: string, mayBegin = false) => {
-      const described = needed(domain)
+      const described = domainOf({ domain })
       const { [key]: named } = described.reactions
       const { position, term } = await store.loadCheckpoint(`reaction ${named!.name}`)
       const hasBegun = term > 0 || position > 0
@@ -205,7 +205,8 @@ export async function openInspection(
 /** Whether the start of a domain stores where a reaction begins: it depends on the log at that time. */
 const isStored = (beginning: Beginning) => beginning !== 'first' && !(beginning instanceof Date)
 
-function needed(domain: AnyDomain | undefined): AnyDomain {
+/** The domain behind the store. @throws ToolsError `DOMAIN_NEEDED` */
+export function domainOf({ domain }: Pick<Inspection, 'domain'>): AnyDomain {
   if (domain !== undefined) return domain
   throw new ToolsError('DOMAIN_NEEDED', 'This needs the code of the domain, and none is given', {
     advice: 'Give --domain MODULE, or write a mneme.config.ts that names the domain',

@@ -1,26 +1,22 @@
 /** Tools that ask the code of the domain: its catalogue, states, read models and what they have parked. */
 import { z } from 'zod'
-import type { FoundPage, Json, Query } from '../../../src/index.ts'
+import type { FoundPage, Json, ParkedEvent, Query } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
 import {
   type AnyDomain,
   changesBetween,
+  domainOf,
+  type FollowerKind,
   type Inspection,
   jsonSchemaOf,
   pathText,
   shown,
   stateAt,
+  statusOf,
 } from '../inspection/index.ts'
 import { catalogueView } from '../studio/catalogue.ts'
 import { bytesMax, cutValue, fitting, numbersIn, pageOf, sizeOf, smallOr } from './bounds.ts'
 import { cursor, limit, sequence, stream, type Tool, text, tool } from './tool.ts'
-
-function domainOf({ domain }: Inspection): AnyDomain {
-  if (domain !== undefined) return domain
-  throw new ToolsError('DOMAIN_NEEDED', 'This needs the code of the domain, and none is given', {
-    advice: 'Start mneme mcp with --domain MODULE, or write a mneme.config.ts that names the domain',
-  })
-}
 
 const catalogue = tool({
   name: 'catalogue',
@@ -150,38 +146,29 @@ const projections = tool({
   name: 'projections',
   description:
     'Where all projections and reactions are: their position in the log, how far behind, how many events they have ' +
-    'parked, and why one has failed. Of reactions there is only the position.',
+    'parked, since when one is paused, and why one has failed. beginning says where a reaction begins that has never run.',
   input: { limit: limit(100, 200), cursor: cursor() },
   async answer({ input, inspection }) {
-    const domain = domainOf(inspection)
-    const { store } = inspection
-    const head = await store.head()
-    const running = await inspection.projections()
-    const ofProjections = Object.keys(domain.projections).map(async (name) => {
-      const { position, lag, parked, failure } = await running.projections.status(name)
-      const failed = failure && { failure: failure.message.slice(0, 2000) }
-      return { kind: 'projection', name, position, head, lag, parked, ...failed }
-    })
-    // A running reaction would store where it begins, so only its checkpoint is read.
-    const ofReactions = Object.entries(domain.reactions).map(async ([key, { name }]) => {
-      const { position } = await store.loadCheckpoint(`reaction ${name}`)
-      return { kind: 'reaction', name: key, position, head }
-    })
-    const all = await Promise.all([...ofProjections, ...ofReactions])
-    const { some, cursor } = pageOf(all as unknown as readonly Json[], {
-      ...input,
-      cursor: input.cursor,
-      cut: cutValue,
-    })
+    const { projections, reactions } = domainOf(inspection)
+    const all: Json[] = []
+    for (const [kind, named] of Object.entries({ projection: projections, reaction: reactions })) {
+      for (const name of Object.keys(named)) {
+        const { failure, ...status } = await statusOf(inspection, kind as FollowerKind, name)
+        const failed = failure && { failure: { ...failure, message: failure.message.slice(0, 2000) } }
+        all.push({ ...status, ...failed } as unknown as Json)
+      }
+    }
+    const { some, cursor } = pageOf(all, { ...input, cursor: input.cursor, cut: cutValue })
     return { followers: some, ...(cursor && { cursor }) }
   },
 })
 
 /** @throws ToolsError `FOLLOWER_UNKNOWN` */
-function checkProjection({ projections }: AnyDomain, name: string): void {
-  if (Object.hasOwn(projections, name)) return
-  throw new ToolsError('FOLLOWER_UNKNOWN', `The domain has no projection ${JSON.stringify(name)}`, {
-    advice: `It has ${Object.keys(projections).join(', ')}`,
+function checkNamed({ projections, reactions }: AnyDomain, kind: FollowerKind, name: string): void {
+  const known = kind === 'projection' ? projections : reactions
+  if (Object.hasOwn(known, name)) return
+  throw new ToolsError('FOLLOWER_UNKNOWN', `The domain has no ${kind} ${JSON.stringify(name)}`, {
+    advice: `It has ${Object.keys(known).join(', ') || 'none'}`,
   })
 }
 
@@ -206,7 +193,7 @@ const findRows = tool({
   },
   async answer({ input, inspection }) {
     const domain = domainOf(inspection)
-    checkProjection(domain, input.projection)
+    checkNamed(domain, 'projection', input.projection)
     const model = (await inspection.projections()).readModel(input.projection) as {
       state?(): Promise<unknown>
       find?(query: Query<never>): Promise<FoundPage<unknown>>
@@ -232,15 +219,34 @@ const findRows = tool({
 
 const parked = tool({
   name: 'parked',
-  description: 'The events that a projection could not handle and has put aside, each with the reason.',
-  input: { projection: text(), limit: limit(50, 200), cursor: cursor() },
+  description:
+    'The events that a projection or a reaction could not handle and has put aside, each with the reason. Give one of ' +
+    'projection and reaction.',
+  input: { projection: text().optional(), reaction: text().optional(), limit: limit(50, 200), cursor: cursor() },
   async answer({ input, inspection }) {
-    checkProjection(domainOf(inspection), input.projection)
-    const { projections } = await inspection.projections()
-    const all = (await projections.parked(input.projection)).map((event) => shown(event))
+    const { projection, reaction } = input
+    if ((projection === undefined) === (reaction === undefined)) {
+      throw new ToolsError('USAGE', 'Either a projection or a reaction has parked events', {
+        advice: 'Give one of them',
+      })
+    }
+    const parked =
+      projection === undefined ? await parkedBy(inspection, reaction!) : await putAside(inspection, projection)
+    const all = parked.map((event) => shown(event))
     const { some, cursor } = pageOf(all, { ...input, cursor: input.cursor, cut: cutValue })
     return { parked: some, count: all.length, ...(cursor && { cursor }) }
   },
 })
+
+async function putAside(inspection: Inspection, projection: string): Promise<readonly ParkedEvent[]> {
+  checkNamed(domainOf(inspection), 'projection', projection)
+  return (await inspection.projections()).projections.parked(projection)
+}
+
+/** One that has never run has none, and is not asked, because that may store where it begins. */
+async function parkedBy(inspection: Inspection, reaction: string): Promise<readonly ParkedEvent[]> {
+  checkNamed(domainOf(inspection), 'reaction', reaction)
+  return (await (await inspection.reaction(reaction)).reactions?.parked(reaction)) ?? []
+}
 
 export const domainTools: readonly Tool[] = [catalogue, state, diff, projections, findRows, parked]

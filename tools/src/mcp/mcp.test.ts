@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { describe, type TestContext, test } from 'node:test'
 import { sqlite } from '../../../src/store/sqlite/index.ts'
 import { leftOut, sized } from '../../../test/support/size.ts'
-import { Clinic } from '../../../test/support/tools/clinic.ts'
+import { FormerClinic } from '../../../test/support/tools/former-clinic.ts'
 import { contentsOf, type McpPlace, mcpArguments, mcpPlace } from '../../../test/support/tools/mcp.ts'
 import { bytesMax } from './bounds.ts'
 
@@ -22,7 +22,7 @@ async function filled(t: TestContext, notes: readonly string[] = ['fever', 'ille
   const folder = mkdtempSync(join(tmpdir(), 'mneme-mcp-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const database = join(folder, 'clinic.db')
-  const clinic = await Clinic.start({ store: sqlite(database), projections: 'manual', log: { warn() {} } })
+  const clinic = await FormerClinic.start({ store: sqlite(database), projections: 'manual', log: { warn() {} } })
   await clinic.patient('p1').register({ name: 'Ada Lovelace', ward: 'north' }, { commandId: 'first' })
   await clinic.patient('p2').register({ name: 'Grace Hopper', ward: 'south' })
   for (const text of notes) await clinic.patient('p1').note({ text })
@@ -98,15 +98,23 @@ async function asksForCauses(value: Ask): Promise<void> {
 
 async function asksForReadModels(value: Ask, call: McpPlace['call']): Promise<void> {
   const { followers } = await value('projections')
+  const { head } = followers[0]
   assert.deepEqual(
     followers.map(({ kind, name, parked }: any) => [kind, name, parked]),
     [
       ['projection', 'wards', 3],
       ['projection', 'census', 0],
       ['projection', 'ledger', 0],
-      ['reaction', 'greeting', undefined],
+      ['reaction', 'greeting', 0],
+      ['reaction', 'later', undefined],
     ],
   )
+  const { lag, ...greeting } = followers[3]
+  assert.deepEqual(greeting, { kind: 'reaction', name: 'greeting', position: 5, head, parked: 0 })
+  assert.equal(lag.events, 2)
+  // It has never run, and asking it would store that it begins now.
+  assert.deepEqual(followers[4], { kind: 'reaction', name: 'later', position: 0, head, beginning: 'now' })
+  assert.deepEqual((await value('parked', { reaction: 'later' })).parked, [])
   const [illegible] = (await value('parked', { projection: 'wards', limit: 1 })).parked
   assert.match(illegible.reason, /nobody can read that/)
   assert.deepEqual(await value('find_rows', { projection: 'wards', where: { notes: { gte: 1 } } }), {
@@ -168,6 +176,8 @@ describe('mneme mcp', () => {
       ['trace', { command_or_correlation_id: 'nothing' }, /NOT_FOUND.*commitId/],
       ['find_rows', { projection: 'beds' }, /FOLLOWER_UNKNOWN.*It has wards, census, ledger/],
       ['find_rows', { projection: 'wards', where: { beds: 3 } }, /OPTION_INVALID/],
+      ['parked', {}, /Either a projection or a reaction.*Give one of them/],
+      ['parked', { reaction: 'wards' }, /FOLLOWER_UNKNOWN.*It has greeting, later/],
       ['dry_run', { ...p1, command: 'cure' }, /has no command.*It has register, note/],
       ['dry_run', { ...p1, command: 'note', data: {} }, /COMMAND_INVALID/],
       ['run_command', { ...p1, command: 'note', data: { text: 'x' } }, /not found/],

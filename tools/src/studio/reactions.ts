@@ -2,8 +2,7 @@
  * What reactions have still to do. A domain that is started stores where those reactions begin that have never run and
  * do not begin at the first event, and the studio may store nothing. So nothing is asked of those.
  */
-import type { Beginning } from '../../../src/index.ts'
-import { type Inspection, shown } from '../inspection/index.ts'
+import { beginningOf, type Inspection, shown } from '../inspection/index.ts'
 import { brief } from './brief.ts'
 import { keyOf } from './managing.ts'
 import { type Route, whole } from './question.ts'
@@ -23,7 +22,7 @@ export function reactionRoutes(inspection: Inspection): readonly (readonly [path
 export async function reactionView(inspection: Inspection, key: string, head: number): Promise<FollowerView> {
   const { name } = inspection.domain!.reactions[key]!
   const { hasBegun, reactions } = await inspection.reaction(key)
-  const never = beginningOf(inspection, key, hasBegun)
+  const never = neverRun(inspection, key, hasBegun)
   if (reactions === undefined) return { kind: 'reaction', name, position: 0, head, ...never }
   const { position, lag, parked, pausedSince, failure } = await reactions.status(key)
   const paused = pausedSince && { pausedSince: pausedSince.toISOString() }
@@ -31,16 +30,13 @@ export async function reactionView(inspection: Inspection, key: string, head: nu
   return { kind: 'reaction', name, position, head, lagMs: lag.ms, parked, ...paused, ...failed, ...never }
 }
 
-function beginningOf({ domain }: Inspection, key: string, hasBegun: boolean): { readonly beginning?: BeginningView } {
-  if (hasBegun) return {}
-  const { beginning }: { readonly beginning: Beginning } = domain!.reactions[key]!
-  return { beginning: beginning instanceof Date ? { time: beginning.toISOString() } : beginning }
-}
+const neverRun = (inspection: Inspection, key: string, hasBegun: boolean): { readonly beginning?: BeginningView } =>
+  hasBegun ? {} : { beginning: beginningOf(inspection, key) }
 
 async function reactionIn(inspection: Inspection, query: URLSearchParams) {
   const key = keyOf(inspection, 'reaction', query.get('reaction') ?? '')
   const { hasBegun, reactions } = await inspection.reaction(key)
-  return { key, reactions, never: beginningOf(inspection, key, hasBegun) }
+  return { key, reactions, never: neverRun(inspection, key, hasBegun) }
 }
 
 const pageOf = (query: URLSearchParams) => {

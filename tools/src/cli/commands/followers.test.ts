@@ -5,6 +5,8 @@ import { describe, test } from 'node:test'
 import { root } from '../../../../scripts/package.ts'
 import { sqlite } from '../../../../src/store/sqlite/index.ts'
 import { until } from '../../../../test/support/kernel/rig.ts'
+import { FormerClinic } from '../../../../test/support/tools/former-clinic.ts'
+import { contentsOf } from '../../../../test/support/tools/mcp.ts'
 import { type Ended, settled, toolsPlace } from '../../../../test/support/tools/mneme.ts'
 import { Orders } from '../../../../test/support/tools/orders.ts'
 
@@ -109,6 +111,31 @@ describe('mneme reactions and mneme parked', () => {
     ])
     assert.deepEqual([skipped!.code, skipped!.out], [0, 'the event at position 2 was dropped\n'])
     assert.deepEqual([left!.out, left!.err], ['', 'Nothing is parked.\n'])
+  })
+
+  test('store nothing when they only look, not even where a reaction begins that has never run', async (t) => {
+    const { each, folder } = await toolsPlace(t)
+    const database = join(folder, 'clinic.db')
+    const clinic = await FormerClinic.start({ store: sqlite(database), projections: 'manual', log: { warn: () => {} } })
+    await clinic.patient('p1').note({ text: 'fever' })
+    await clinic.stop()
+    const contents = contentsOf(database)
+    const store = ['--store', database, '--domain', join(root, 'test/support/tools/clinic.ts')]
+    const [list, json, waiting, timers, parked] = await each([
+      ['reactions', ...store],
+      ['reactions', '--json', ...store],
+      ['reactions', 'waiting', 'later', ...store],
+      ['reactions', 'timers', 'later', ...store],
+      ['parked', ...store],
+    ])
+    assert.match(list!.out, /\nlater {2}has never run, begins with what is new then, position 0 of 1\n$/)
+    const later = { kind: 'reaction', name: 'later', position: 0, head: 1, beginning: 'now' }
+    assert.deepEqual(values(json!)[1], later)
+    for (const { code, out, err } of [waiting!, timers!]) {
+      assert.deepEqual([code, out, err], [0, '', 'later has never run: what it does depends on when it begins.\n'])
+    }
+    assert.deepEqual([parked!.code, parked!.err], [0, 'Nothing is parked.\n'])
+    assert.equal(contentsOf(database), contents)
   })
 
   test('leave it to the process that runs them', async (t) => {

@@ -1,11 +1,11 @@
 /** `mneme parked`: events that projections and reactions have put aside, handled again or dropped. */
 import { type Command, Option } from 'commander'
 import type { ParkedEvent } from '../../../../src/index.ts'
-import { shown } from '../../inspection/index.ts'
+import { type FollowerKind, shown } from '../../inspection/index.ts'
 import { whole } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
 import { exitCodes } from '../ending.ts'
-import { type Follower, type FollowerKind, followerNamed, followersOf } from '../followers.ts'
+import { type Follower, followerNamed, followersOf, managed } from '../followers.ts'
 import { type Output, oneLine, plain, streamText } from '../output.ts'
 import {
   type CommonOptions,
@@ -50,19 +50,20 @@ export function addParked(program: Command, runtime: Runtime): void {
     )
 }
 
-async function chosen(session: StoreSession, kind: FollowerKind | undefined): Promise<readonly Follower[]> {
-  const kinds = kind === undefined ? (['projection', 'reaction'] as const) : [kind]
-  return followersOf(session, await session.inspection.everything(), kinds)
+function chosen({ inspection }: StoreSession, kind: FollowerKind | undefined): readonly Follower[] {
+  return followersOf(inspection, kind === undefined ? ['projection', 'reaction'] : [kind])
 }
 
 async function list(session: StoreSession, name: string | undefined, { kind }: ParkedOptions): Promise<void> {
-  const { output } = session
-  const all = await chosen(session, kind)
+  const { inspection, output } = session
+  const all = chosen(session, kind)
   let count = 0
   for (const follower of name === undefined ? all : [followerNamed(all, name)]) {
-    for (const parked of await follower.managed.parked(follower.name)) {
+    const { kind, name } = follower
+    const of = kind === 'reaction' ? (await inspection.reaction(name)).reactions : await managed(inspection, follower)
+    for (const parked of (await of?.parked(name)) ?? []) {
       count++
-      const value = { kind: follower.kind, name: follower.name, ...(shown(parked) as object) }
+      const value = { kind, name, ...(shown(parked) as object) }
       await output.result(value, () => parkedText(follower, parked, output))
     }
   }
@@ -78,18 +79,20 @@ function parkedText({ name }: Follower, parked: ParkedEvent, output: Output): st
 
 /** @returns the exit code */
 async function retry(session: StoreSession, name: string, { kind }: ParkedOptions): Promise<number> {
-  const { output } = session
-  const follower = followerNamed(await chosen(session, kind), name)
-  const { handled, parked } = await follower.managed.retryParked(name)
+  const { inspection, output } = session
+  const follower = followerNamed(chosen(session, kind), name)
+  // Handlers run here: that of a reaction with all that the domain says about it, such as what its commands carry.
+  const { reactions } = follower.kind === 'reaction' ? await inspection.everything() : {}
+  const { handled, parked } = await (reactions ?? (await managed(inspection, follower))).retryParked(name)
   await output.result({ kind: follower.kind, name, handled, parked }, `${handled} handled, ${parked} still parked`)
   return parked === 0 ? exitCodes.done : exitCodes.failed
 }
 
 async function skip(session: StoreSession, name: string, position: number, options: ParkedOptions): Promise<void> {
-  const { output, signal } = session
-  const follower = followerNamed(await chosen(session, options.kind), name)
+  const { inspection, output, signal } = session
+  const follower = followerNamed(chosen(session, options.kind), name)
   const question = `${follower.kind} ${name} will never handle the event at position ${position}.`
   await confirm(`The ${question}`, options.yes === true, signal)
-  await follower.managed.skipParked(name, position)
+  await (await managed(inspection, follower)).skipParked(name, position)
   await output.result({ kind: follower.kind, name, skipped: position }, `the event at position ${position} was dropped`)
 }

@@ -1,10 +1,10 @@
 /** `mneme projections`: where projections are, and their rows built again or compared. */
 import type { Command } from 'commander'
 import type { Job, RowComparison } from '../../../../src/index.ts'
-import { shown } from '../../inspection/index.ts'
+import { shown, statusOf } from '../../inspection/index.ts'
 import { whole } from '../arguments.ts'
 import { exitCodes } from '../ending.ts'
-import { addPausing, followerNamed, followersOf, statusText, statusValue } from '../followers.ts'
+import { addPausing, followerNamed, followersOf, statusText } from '../followers.ts'
 import { counted, jsonLine, type Output, plain } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
@@ -48,22 +48,19 @@ export function addProjections(program: Command, runtime: Runtime): void {
     })
 }
 
-async function list(session: StoreSession, name?: string): Promise<void> {
-  const { output } = session
-  const all = followersOf(session, await session.inspection.projections(), ['projection'])
+async function list({ inspection, output }: StoreSession, name?: string): Promise<void> {
+  const all = followersOf(inspection, ['projection'])
   if (all.length === 0) output.note('The domain has no projections.')
   for (const follower of name === undefined ? all : [followerNamed(all, name)]) {
-    const status = await follower.managed.status(follower.name)
-    await output.result(statusValue(follower.kind, follower.name, status), () =>
-      statusText(follower.name, status, output),
-    )
+    const status = await statusOf(inspection, follower.kind, follower.name)
+    await output.result(status, () => statusText(status, output))
   }
 }
 
 async function rebuild(session: StoreSession, name: string): Promise<void> {
-  const { output, signal } = session
-  const running = await session.inspection.projections()
-  followerNamed(followersOf(session, running, ['projection']), name)
+  const { inspection, output, signal } = session
+  followerNamed(followersOf(inspection, ['projection']), name)
+  const running = await inspection.projections()
   const { position, events } = await watched('rebuilding', running.projections.rebuild(name, { signal }))
   await output.result(
     { name, position, events },
@@ -73,9 +70,9 @@ async function rebuild(session: StoreSession, name: string): Promise<void> {
 
 /** @returns the exit code */
 async function compare(session: StoreSession, name: string, limit: number): Promise<number> {
-  const { output, signal } = session
-  const running = await session.inspection.projections()
-  followerNamed(followersOf(session, running, ['projection']), name)
+  const { inspection, output, signal } = session
+  followerNamed(followersOf(inspection, ['projection']), name)
+  const running = await inspection.projections()
   const found = await watched('comparing', running.projections.compare(name, { limit, signal }))
   const differences = found.differences.map(({ key, live, rebuilt }) => ({
     key,

@@ -1,10 +1,10 @@
 /** `mneme reactions`: where reactions are, what they wait for, and their scheduled commands. */
 import type { Command } from 'commander'
 import type { Reactions, ScheduledCommand, Waiting } from '../../../../src/index.ts'
-import { shown } from '../../inspection/index.ts'
+import { shown, statusOf } from '../../inspection/index.ts'
 import { whole } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
-import { addPausing, followerNamed, followersOf, statusText, statusValue } from '../followers.ts'
+import { addPausing, followerNamed, followersOf, statusText, tellUnasked } from '../followers.ts'
 import { jsonLine, type Output, plain, streamText } from '../output.ts'
 import {
   type CommonOptions,
@@ -65,26 +65,33 @@ export function addReactions(program: Command, runtime: Runtime): void {
     )
 }
 
-async function list(session: StoreSession): Promise<void> {
-  const { output } = session
-  const all = followersOf(session, await session.inspection.everything(), ['reaction'])
+async function list({ inspection, output }: StoreSession): Promise<void> {
+  const all = followersOf(inspection, ['reaction'])
   if (all.length === 0) output.note('The domain has no reactions.')
-  for (const { kind, name, managed } of all) {
-    const status = await managed.status(name)
-    await output.result(statusValue(kind, name, status), () => statusText(name, status, output))
+  for (const { kind, name } of all) {
+    const status = await statusOf(inspection, kind, name)
+    await output.result(status, () => statusText(status, output))
   }
 }
 
-/** The reactions of the domain, among which is the one with a name. @throws ToolsError `FOLLOWER_UNKNOWN` */
-async function reactionsWith(session: StoreSession, name: string): Promise<Reactions<string>> {
-  const running = await session.inspection.everything()
-  followerNamed(followersOf(session, running, ['reaction']), name)
-  return running.reactions
+/**
+ * The reaction with a name. Nothing if it has never run, and asking would store where it begins.
+ *
+ * @param mayBegin whether that may be stored
+ * @throws ToolsError `FOLLOWER_UNKNOWN`
+ */
+async function reactionNamed(
+  { inspection }: StoreSession,
+  name: string,
+  mayBegin = false,
+): Promise<Reactions<string> | undefined> {
+  followerNamed(followersOf(inspection, ['reaction']), name)
+  return (await inspection.reaction(name, mayBegin)).reactions
 }
 
 async function cancel(session: StoreSession, name: string, id: string, { yes }: CancelOptions): Promise<void> {
   const { output, signal } = session
-  const reactions = await reactionsWith(session, name)
+  const reactions = (await reactionNamed(session, name, true))!
   await confirm(`The scheduled command ${plain(id)} of ${name} will never be sent.`, yes === true, signal)
   await reactions.cancelTimer(name, id)
   await output.result({ name, cancelled: id }, `the scheduled command ${plain(id)} was cancelled`)
@@ -92,7 +99,7 @@ async function cancel(session: StoreSession, name: string, id: string, { yes }: 
 
 async function retry(session: StoreSession, name: string, id: string | undefined): Promise<void> {
   const { output } = session
-  const reactions = await reactionsWith(session, name)
+  const reactions = (await reactionNamed(session, name, true))!
   if (id !== undefined) {
     await reactions.sendTimer(name, id)
     await output.result({ name, due: id }, `the scheduled command ${plain(id)} is due now`)
@@ -110,8 +117,8 @@ const timersPageMax = 1000
 
 async function waiting(session: StoreSession, name: string, { key, limit }: WaitingOptions): Promise<void> {
   const { output, signal } = session
-  const running = await session.inspection.everything()
-  followerNamed(followersOf(session, running, ['reaction']), name)
+  const reactions = await reactionNamed(session, name)
+  if (reactions === undefined) return tellUnasked(name, output)
   let left = limit
   for (let after: string | undefined; left > 0; ) {
     signal.throwIfAborted()
@@ -120,7 +127,7 @@ async function waiting(session: StoreSession, name: string, { key, limit }: Wait
       ...(key !== undefined && { key }),
       ...(after && { after }),
     }
-    const page = await running.reactions.waiting(name, options)
+    const page = await reactions.waiting(name, options)
     if (after === undefined && typeof page.leader === 'object') {
       output.note('Another process runs it. What that process has in progress is shown as unhandled.')
     }
@@ -162,13 +169,13 @@ function detailsOf(item: Waiting): string {
 
 async function timers(session: StoreSession, name: string, { limit }: PageOptions): Promise<void> {
   const { output, signal } = session
-  const running = await session.inspection.everything()
-  followerNamed(followersOf(session, running, ['reaction']), name)
+  const reactions = await reactionNamed(session, name)
+  if (reactions === undefined) return tellUnasked(name, output)
   let left = limit
   for (let after: string | undefined; left > 0; ) {
     signal.throwIfAborted()
     const options = { limit: Math.min(left, timersPageMax), ...(after && { after }) }
-    const page = await running.reactions.timers(name, options)
+    const page = await reactions.timers(name, options)
     for (const timer of page.timers) await output.result(shown(timer), () => timerText(timer, output))
     left -= page.timers.length
     after = page.next
