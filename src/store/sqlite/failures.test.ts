@@ -161,7 +161,7 @@ test('a file whose pages are damaged is refused when it is opened, or reported w
 
 for (const [version, age, code] of [
   [1, 'older', 'STORE_TOO_OLD'],
-  [3, 'newer', 'STORE_TOO_NEW'],
+  [4, 'newer', 'STORE_TOO_NEW'],
 ] as const) {
   test(`a file of an ${age} version is refused, and not changed`.replace('an n', 'a n'), async (context) => {
     const path = await freshPath(context)
@@ -170,7 +170,7 @@ for (const [version, age, code] of [
       database.exec(`UPDATE meta SET value = ${version} WHERE name = 'schema_version'`),
     )
     const before = await readFile(path)
-    const facts = { store: `sqlite (${path})`, version, known: 2 }
+    const facts = { store: `sqlite (${path})`, version, known: 3 }
     await assert.rejects(sqlite(path).open(opening), { code, facts })
     assert.ok(before.equals(await readFile(path)))
   })
@@ -180,7 +180,7 @@ test('a file that a killed process left with its write-ahead log is not changed 
   const [path, copy] = [await freshPath(context), await freshPath(context)]
   const store = await openStore(context, path)
   await store.append([simpleCommit('c')])
-  await withDatabase(path, (database) => database.exec("UPDATE meta SET value = 3 WHERE name = 'schema_version'"))
+  await withDatabase(path, (database) => database.exec("UPDATE meta SET value = 4 WHERE name = 'schema_version'"))
   for (const suffix of ['', '-wal']) await copyFile(`${path}${suffix}`, `${copy}${suffix}`)
   await assert.rejects(sqlite(copy).open(opening), withCode('STORE_TOO_NEW'))
   for (const suffix of ['', '-wal']) {

@@ -2,7 +2,8 @@
  * Where each durable commit is in the log: typed columns with one row for each commit, about 64 bytes. A commit knows
  * the one before it in its stream and one far before it (a skip pointer), so any sequence of a stream is found in a
  * logarithmic number of steps. Commit ids are kept as two hashes. A candidate is compared with its line in the log, so
- * a match is exact. The checksum of each line is kept too, so another complete line in its place is noticed.
+ * a match is exact; nearly all new ids need no search (`newest-ids.ts`). The checksum of each line is kept too, so
+ * another complete line in its place is noticed.
  *
  * Some columns follow from others (`previous`, `far`, `depth`, `sequence`) and are calculated again when the index is
  * loaded.
@@ -13,6 +14,7 @@ import type { StreamEnd } from '../../store.ts'
 import { StreamIds, type StreamList, type StreamQuery } from '../../stream-list.ts'
 import { Column } from './column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
+import { NewestIds } from './newest-ids.ts'
 import { StreamTable } from './stream-table.ts'
 
 /** A commit for the index. */
@@ -46,6 +48,7 @@ export class CommitIndex {
   readonly #last: Column = new Column('uint32')
   readonly #table: HashTable = new HashTable((commit) => this.hash.get(commit))
   readonly #ids: StreamIds<number, number>
+  readonly #newest = new NewestIds()
   #head = 0
   #end = 0
 
@@ -63,6 +66,11 @@ export class CommitIndex {
   /** The last position; 0 if there is none. */
   get head(): number {
     return this.#head
+  }
+
+  /** The greatest commit id, in the order of texts. */
+  get newestId(): string {
+    return this.#newest.newest
   }
 
   /** The length of the log in bytes, as far as it is indexed. */
@@ -84,11 +92,13 @@ export class CommitIndex {
     this.#end += length
     this.#link(commit, stream, sequence)
     this.#table.add(hash, commit)
+    this.#newest.add(stream, commitId)
   }
 
-  /** Call this after the columns were read from disk. */
-  async restore(head: number, end: number, breath: Breath): Promise<void> {
+  /** Call this after the columns were read from disk. @param newestId at least as great as every commit id */
+  async restore(head: number, end: number, newestId: string, breath: Breath): Promise<void> {
     const count = this.count
+    this.#newest.restore(newestId)
     this.#head = head
     this.#end = end
     this.#table.reserve(count)
@@ -170,6 +180,11 @@ export class CommitIndex {
     for (let stream = 0; stream < count; stream++) {
       if (streams.aggregate.get(stream) === aggregate && this.lastCommit(stream) !== -1) yield stream
     }
+  }
+
+  /** Whether a commit id is greater than all others of its stream, and therefore new. If not, it may still be new. */
+  isAfterAll(stream: number, commitId: string): boolean {
+    return this.#newest.isAfterAll(stream, commitId)
   }
 
   /** The commits of a stream that may have an id: nearly always none, or the right one. */

@@ -11,7 +11,7 @@ import { CommitIndex } from './commit-index.ts'
 
 export const indexName = 'index.bin'
 const kind = 'mneme file index'
-const version = 2
+const version = 3
 const headerBytesMax = 64 * 1024 * 1024
 /** Shows a machine with the other byte order, whose columns would have other values. */
 const byteOrder = new Uint8Array(new Uint32Array([0x01020304]).buffer)[0]!
@@ -36,6 +36,7 @@ interface Header {
   readonly characters: number
   readonly head: number
   readonly end: number
+  readonly newestId: string
   readonly aggregates: readonly string[]
   readonly segments: readonly IndexedSegment[]
 }
@@ -57,9 +58,10 @@ function columnsOf(index: CommitIndex, header: Header): readonly (readonly [Colu
 
 /** The header of an index at this moment. The index may grow while it is written. */
 export function freeze(index: CommitIndex, log: string, segments: readonly IndexedSegment[]): Header {
-  const { seed, count: commits, head, end, streams } = index
+  const { seed, count: commits, head, end, newestId, streams } = index
   const names = { characters: streams.characters.length, aggregates: [...streams.aggregates] }
-  return { kind, version, byteOrder, log, seed, commits, streams: streams.count, ...names, head, end, segments }
+  const counts = { seed, commits, streams: streams.count, ...names, head, end }
+  return { kind, version, byteOrder, log, ...counts, newestId, segments }
 }
 
 /** Writes an index as it was when its header was made. */
@@ -124,7 +126,7 @@ async function readIndex(file: DiskFile, log: string, breath: Breath): Promise<L
   const trailer = Buffer.alloc(4)
   if ((await readFully(file, trailer, position)) < 4 || trailer.readUInt32LE() !== checksum) return undefined
   await index.streams.restore(header.aggregates, breath)
-  await index.restore(header.head, header.end, breath)
+  await index.restore(header.head, header.end, header.newestId, breath)
   return { index, segments: header.segments }
 }
 
@@ -144,8 +146,8 @@ function parseHeader(line: Buffer): Header | undefined {
     const header = JSON.parse(line.toString('utf8')) as Header
     const counts = [header.seed, header.commits, header.streams, header.characters, header.head, header.end]
     const known = header.kind === kind && header.version === version && header.byteOrder === byteOrder
-    const isWhole =
-      counts.every(isCount) && header.aggregates.every(isText) && header.segments.every(isSegment) && known
+    const texts = [header.newestId, ...header.aggregates]
+    const isWhole = counts.every(isCount) && texts.every(isText) && header.segments.every(isSegment) && known
     return isWhole ? header : undefined
   } catch {
     return undefined

@@ -29,9 +29,12 @@ class Tentative {
   sequence: number
   /** Whether a commit to it was not stored by this batch. */
   broken: boolean
-  /** The commits that the batch stores in it. There is usually one, so the map is made for the second. */
-  #firstId: string | undefined
-  #first: Stored | undefined
+  /** The commits that the batch stores in it, in order. */
+  readonly #stored: Stored[] = []
+  readonly #ids: string[] = []
+  /** The greatest of the ids, in the order of texts. */
+  #newestId = ''
+  /** The first commits by their ids. It grows when an id is looked for. */
   #byId: Map<string, Stored> | undefined
 
   constructor(sequence: number, broken: boolean) {
@@ -41,17 +44,17 @@ class Tentative {
 
   add(id: string, stored: Stored): void {
     this.sequence = stored.sequence
-    if (this.#first === undefined) {
-      this.#firstId = id
-      this.#first = stored
-    } else {
-      this.#byId ??= new Map()
-      this.#byId.set(id, stored)
-    }
+    this.#stored.push(stored)
+    this.#ids.push(id)
+    if (id > this.#newestId) this.#newestId = id
   }
 
   find(id: string): Receipt | undefined {
-    return id === this.#firstId ? this.#first : this.#byId?.get(id)
+    // Most ids are greater than all before them.
+    if (id > this.#newestId) return undefined
+    this.#byId ??= new Map()
+    for (let i = this.#byId.size; i < this.#ids.length; i++) this.#byId.set(this.#ids[i]!, this.#stored[i]!)
+    return this.#byId.get(id)
   }
 }
 
@@ -230,8 +233,8 @@ export class LogWriter {
   }
 
   #storedEarlier({ id }: Commit, stream: number): Promise<Receipt | undefined> | undefined {
-    const isNew = stream === -1 || this.#index.candidates(stream, id).length === 0
-    return isNew ? undefined : this.#reader.findCommitOf(stream, id)
+    if (stream === -1 || this.#index.isAfterAll(stream, id)) return undefined
+    return this.#index.candidates(stream, id).length === 0 ? undefined : this.#reader.findCommitOf(stream, id)
   }
 
   #decide(commit: Commit, standing: Standing, batch: Batch): AppendResult {

@@ -34,6 +34,19 @@ const plainText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 /** `JSON.stringify` for a text that most often needs no escape: a third of its time. */
 const quoted = (text: string): string => (plainText.test(text) ? `"${text}"` : JSON.stringify(text))
 
+/** Names of aggregates, commands and event types in quotes. A program has few of them, and each is in many lines. */
+const names = new Map<string, string>()
+const namesMax = 1_000
+
+function quotedName(name: string): string {
+  const known = names.get(name)
+  if (known !== undefined) return known
+  if (names.size === namesMax) names.clear()
+  const made = quoted(name)
+  names.set(name, made)
+  return made
+}
+
 /** Where a commit starts. */
 export interface RecordPlace {
   readonly position: number
@@ -53,10 +66,11 @@ export function encodeRecord(
   listed: string = encodeAtOnce(events),
 ): string {
   const ofBatch = batch === position ? '' : `"batch":${batch},`
-  const place = `"position":${position},${ofBatch}"sequence":${sequence},"recordedAt":${JSON.stringify(recordedAt)}`
-  const owner = `"aggregate":${quoted(stream.aggregate)},"id":${quoted(stream.id)},"commit":${quoted(id)}`
-  const mark = command === undefined ? '' : `"command":${quoted(command.name)},"digest":${command.digest},`
-  return `{${place},${owner},${mark}"events":[${listed}]}`
+  const time = Number.isFinite(recordedAt) ? recordedAt : null
+  const place = `{"position":${position},${ofBatch}"sequence":${sequence},"recordedAt":${time},"aggregate":`
+  const owner = `${place}${quotedName(stream.aggregate)},"id":${quoted(stream.id)},"commit":${quoted(id)}`
+  if (command === undefined) return `${owner},"events":[${listed}]}`
+  return `${owner},"command":${quotedName(command.name)},"digest":${command.digest},"events":[${listed}]}`
 }
 
 function encodeAtOnce(events: readonly CommitEvent[]): string {
@@ -76,7 +90,7 @@ export async function encodeEvents(events: readonly CommitEvent[], breath: Breat
 }
 
 function encodeEvent({ type, revision, data, metadata, tags }: CommitEvent): string {
-  let text = `{"type":${quoted(type)},"revision":${revision},"data":${JSON.stringify(data)}`
+  let text = `{"type":${quotedName(type)},"revision":${revision},"data":${JSON.stringify(data)}`
   for (const _ in metadata) {
     text += `,"metadata":${JSON.stringify(metadata)}`
     break

@@ -3,8 +3,9 @@
  * measurement, the structured clone of one flat list costs as little as packing bytes, and needs no unpacking.
  */
 import type { JsonObject } from '../../../domain/json.ts'
+import type { StreamId } from '../../../domain/stream.ts'
 import type { Commit } from '../../commit.ts'
-import type { AppendResult, Checkpoint, CheckpointPlace, Row } from '../../store.ts'
+import type { AppendResult, Checkpoint, CheckpointPlace, Receipt, Row } from '../../store.ts'
 import type { Settings } from '../options.ts'
 import type { CutLog } from './cut-log.ts'
 import type { FailureFacts } from './failure.ts'
@@ -162,25 +163,25 @@ export interface FromThread {
   readonly message: FromWriter
 }
 
-/** The number of items in the flat list for each commit before its events, and for each event. */
+/**
+ * The number of items in the flat list for each commit before its events, and for each event. The stream is null if it
+ * is that of the commit before.
+ */
 export const itemsPerCommit = 8
 export const itemsPerEvent = 5
 
 const statuses = ['stored', 'duplicate', 'conflict', 'reserved'] as const
 /** The numbers that stand for the statuses in an answer. */
 export const statusNumbers = { stored: 0, duplicate: 1, conflict: 2, reserved: 3 } as const
-/**
- * The number of items for each commit in an answer: status, sequence, position, count, checksum, and for a duplicate
- * its command and digest.
- */
-const itemsPerAnswer = 7
-
 /** Commits as a flat list. The JSON is written here, because the other thread could do that only after a deep clone. */
 export function packCommits(commits: readonly Commit[]): Flat {
   const flat: (string | number | null)[] = []
+  let last: StreamId | undefined
   for (const { stream, expected, id, recordedAt, events, command } of commits) {
-    flat.push(stream.aggregate, stream.id, expected, id, Math.floor(recordedAt), events.length)
-    flat.push(command?.name ?? null, command?.digest ?? null)
+    if (stream === last) flat.push(null, null)
+    else flat.push(stream.aggregate, stream.id)
+    last = stream
+    flat.push(expected, id, Math.floor(recordedAt), events.length, command?.name ?? null, command?.digest ?? null)
     for (const { type, revision, data, metadata, tags } of events) {
       flat.push(type, revision, JSON.stringify(data), isEmpty(metadata) ? null : JSON.stringify(metadata))
       flat.push(tags.length === 0 ? null : JSON.stringify(tags))
@@ -215,31 +216,44 @@ export function placeOf({ position, term }: CheckpointPlace): CheckpointPlace {
   return { position, term }
 }
 
-/** The results in an answer to `append`. */
+/**
+ * The results in an answer to `append`. Each has its status and sequence. If the commit is stored, position and
+ * checksum follow; for a duplicate also count, command and digest.
+ */
 export function unpackResults(answer: Flat, commits: readonly Commit[]): readonly AppendResult[] {
   const results: AppendResult[] = new Array(commits.length)
-  for (let i = 0; i < commits.length; i++) results[i] = resultOf(commits[i]!, answer, i * itemsPerAnswer)
+  let at = 0
+  for (let i = 0; i < commits.length; i++) {
+    const status = statuses[answer[at] as number]!
+    const sequence = answer[at + 1] as number
+    if (status === 'conflict') results[i] = { status, sequence }
+    else if (status === 'reserved') results[i] = { status: 'conflict', sequence, reserved: true }
+    else {
+      const position = answer[at + 2] as number
+      const checksum = answer[at + 3] as number
+      if (status === 'stored') results[i] = storedResult(commits[i]!, sequence, position, checksum)
+      else results[i] = { status, sequence, position, ...commitIn(answer, at + 4, checksum) }
+    }
+    at += itemsOf[status]
+  }
   return results
 }
 
-/** @param at the index of its first item */
-function resultOf({ command }: Commit, answer: Flat, at: number): AppendResult {
-  const status = statuses[answer[at] as number]!
-  const sequence = answer[at + 1] as number
-  if (status === 'conflict') return { status, sequence }
-  if (status === 'reserved') return { status: 'conflict', sequence, reserved: true }
-  const position = answer[at + 2] as number
-  const count = answer[at + 3] as number
-  const checksum = answer[at + 4] as number
-  if (status === 'stored') {
-    return command === undefined
-      ? { status, sequence, position, count, checksum }
-      : { status, sequence, position, count, checksum, command }
-  }
-  const name = answer[at + 5] as string | null
-  const digest = answer[at + 6] as number | null
-  const mark = name !== null && digest !== null && { command: { name, digest } }
-  return { status, sequence, position, count, checksum, ...mark }
+/** The number of items of a result in an answer. */
+const itemsOf = { stored: 4, duplicate: 7, conflict: 2, reserved: 2 } as const
+
+function storedResult({ events, command }: Commit, sequence: number, position: number, checksum: number): AppendResult {
+  const count = events.length
+  return command === undefined
+    ? { status: 'stored', sequence, position, count, checksum }
+    : { status: 'stored', sequence, position, count, checksum, command }
+}
+
+function commitIn(answer: Flat, at: number, checksum: number): Pick<Receipt, 'count' | 'checksum' | 'command'> {
+  const count = answer[at] as number
+  const name = answer[at + 1] as string | null
+  const digest = answer[at + 2] as number | null
+  return name === null || digest === null ? { count, checksum } : { count, checksum, command: { name, digest } }
 }
 
 /** What a thread that reads is asked. All queries between `begin` and `end` see the same moment. */

@@ -8,7 +8,9 @@
  *   where the log ends. Each reader therefore knows what it has to find, and notices what is missing. They also say how
  *   large events are, so that large ones are not read many at a time.
  * - `commit_size` and the command are set only on the first event of a commit. The partial index over these rows makes
- *   a commit id unique in its stream, costs one entry for each commit, and finds the whole commit.
+ *   a commit id unique in its stream, costs one entry for each commit, and finds the whole commit. The id comes before
+ *   the stream. Ids made by the library begin with the time, so the entries of a batch are side by side at the end of
+ *   the index. Behind the stream, each would be on another page.
  * - If an index does not find something, it does not exist or the index has lost it. SQLite has no checksums that would
  *   show the difference. Streams therefore have two indexes, and something counts as missing only if both lack it.
  *   Commits, kinds and tags have two if the store is told to keep them (`keepIndexesTwice`), because that makes each
@@ -21,7 +23,7 @@ import { codes, Failure, isCode } from './failure.ts'
 import { inTransaction } from './in-transaction.ts'
 
 /** The version of these tables. A program refuses a file with another one. */
-const schemaVersion = 2
+const schemaVersion = 3
 /** The version of the format of the JSON in the columns. */
 const formatVersion = 2
 
@@ -68,7 +70,7 @@ CREATE TABLE ${prefix}events (
   commit_checksum INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX ${prefix}events_by_stream ON ${prefix}events (stream, sequence);
-CREATE UNIQUE INDEX ${prefix}events_by_commit ON ${prefix}events (stream, commit_id) WHERE commit_size IS NOT NULL;
+CREATE UNIQUE INDEX ${prefix}events_by_commit ON ${prefix}events (commit_id, stream) WHERE commit_size IS NOT NULL;
 CREATE INDEX ${prefix}events_by_kind ON ${prefix}events (kind);
 CREATE UNIQUE INDEX ${prefix}streams_again ON ${prefix}streams (aggregate, id);
 CREATE TABLE ${prefix}event_tags (
@@ -79,7 +81,7 @@ CREATE TABLE ${prefix}event_tags (
 `
 
 const twiceIn = (prefix: string): string => `
-CREATE UNIQUE INDEX ${prefix}events_by_commit_again ON ${prefix}events (stream, commit_id) WHERE commit_size IS NOT NULL;
+CREATE UNIQUE INDEX ${prefix}events_by_commit_again ON ${prefix}events (commit_id, stream) WHERE commit_size IS NOT NULL;
 CREATE INDEX ${prefix}events_by_kind_again ON ${prefix}events (kind);
 CREATE INDEX ${prefix}event_tags_again ON ${prefix}event_tags (tag, position);
 `

@@ -30,3 +30,8 @@ export function oneRow<Row extends readonly unknown[]>(
 ): Row | undefined {
   return statement.get(...values) as unknown as Row | undefined
 }
+
+/** Runs a statement that returns no row. `run` would make an object that says what has changed. */
+export function execute(statement: StatementSync, ...values: readonly (string | number | null)[]): void {
+  statement.get(...values)
+}

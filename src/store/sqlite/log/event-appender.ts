@@ -14,7 +14,7 @@ import { isMet } from '../../expectation.ts'
 import type { StoredEvent } from '../../store.ts'
 import { codeOf, codes, Failure } from '../database/failure.ts'
 import { type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from '../database/protocol.ts'
-import { oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
+import { execute, oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
 import type { WritingName } from '../database/statements.ts'
 import type { EventRow } from './checksum.ts'
 import { checksumOf, checksumOfStream, checksumOfValues, seedOfKind, seedOfStream } from './checksum.ts'
@@ -51,8 +51,6 @@ interface Kind extends KnownKind {
 
 /** A commit within the flat list. */
 interface PackedCommit {
-  readonly aggregate: string
-  readonly id: string
   readonly expected: Expected
   readonly commitId: string
   readonly recordedAt: number
@@ -132,12 +130,12 @@ export class EventAppender {
     for (const stream of this.#unsaved) {
       const { id, number, sequence, checksum, sizeMax } = stream
       const own = checksumOfStream(stream)
-      if (stream.state === 'new') addStream.run(number, id.aggregate, id.id, sequence, checksum, sizeMax, own)
-      else saveStream.run(sequence, checksum, sizeMax, own, number)
+      if (stream.state === 'new') execute(addStream, number, id.aggregate, id.id, sequence, checksum, sizeMax, own)
+      else execute(saveStream, sequence, checksum, sizeMax, own, number)
       stream.state = 'saved'
     }
     this.#unsaved.clear()
-    saveHead.run(this.#head, this.#sizeMax, this.#kindLast)
+    execute(saveHead, this.#head, this.#sizeMax, this.#kindLast)
     this.#headSaved = this.#head
     this.#kindsSaved = this.#kindLast
   }
@@ -155,29 +153,30 @@ export class EventAppender {
   append(flat: Flat, appending: Appending): Flat {
     const answer: (string | number | null)[] = []
     const broken = new Set<Stream>()
+    const batch = { broken, answer, appending }
+    let stream: Stream | undefined
     for (let at = 0; at < flat.length; ) {
+      const [aggregate, id] = [flat[at] as string | null, flat[at + 1] as string]
+      if (aggregate !== null) stream = this.#stream(aggregate, id)
       const commit = commitAt(flat, at)
-      this.#appendOne(flat, commit, { broken, answer, appending })
+      this.#appendOne(flat, commit, stream!, batch)
       at = commit.at + commit.count * itemsPerEvent
     }
     return answer
   }
 
-  #appendOne(flat: Flat, commit: PackedCommit, { broken, answer, appending }: Batch): void {
-    const stream = this.#stream(commit.aggregate, commit.id)
+  #appendOne(flat: Flat, commit: PackedCommit, stream: Stream, { broken, answer, appending }: Batch): void {
     const isReserved = this.#reservations.isOthers(stream.id, appending)
     const isWanted = !isReserved && isMet(commit.expected, stream.sequence, broken.has(stream))
     if (isWanted && this.#insert(flat, commit, stream)) {
       this.#reservations.end(stream.id)
-      answer.push(statusNumbers.stored, stream.sequence, this.#head, commit.count, stream.checksum, null, null)
+      answer.push(statusNumbers.stored, stream.sequence, this.#head, stream.checksum)
       return
     }
     broken.add(stream)
     const found = this.#stored(stream, commit.commitId)
     if (found !== undefined) answer.push(statusNumbers.duplicate, ...found)
-    else {
-      answer.push(isReserved ? statusNumbers.reserved : statusNumbers.conflict, stream.sequence, 0, 0, 0, null, null)
-    }
+    else answer.push(isReserved ? statusNumbers.reserved : statusNumbers.conflict, stream.sequence)
   }
 
   /** @returns false if the commit is already stored; then nothing is written */
@@ -186,13 +185,13 @@ export class EventAppender {
       const at = commit.at + place * itemsPerEvent
       const tags = flat[at + 4] as string | null
       const size = this.#insertEvent(commit, place === 0, stream, {
-        kind: this.#kind(commit.aggregate, flat[at] as string, flat[at + 1] as number),
+        kind: this.#kind(stream.id.aggregate, flat[at] as string, flat[at + 1] as number),
         data: flat[at + 2] as string,
         metadata: flat[at + 3] as string | null,
         tags,
       })
       if (size === undefined) return false
-      if (tags !== null) for (const tag of JSON.parse(tags)) this.#statements.addTag.run(tag, this.#head)
+      if (tags !== null) for (const tag of JSON.parse(tags)) execute(this.#statements.addTag, tag, this.#head)
       if (size > stream.sizeMax) stream.sizeMax = size
     }
     if (stream.sizeMax > this.#sizeMax) this.#sizeMax = stream.sizeMax
@@ -215,7 +214,8 @@ export class EventAppender {
     const row: EventRow = [position, sequence, kind.number, recordedAt, 0, commitId, data, metadata, tags]
     const checksum = checksumOf(row, stream, kind)
     try {
-      this.#statements.addEvent.run(
+      execute(
+        this.#statements.addEvent,
         position,
         sequence,
         kind.number,
@@ -254,7 +254,7 @@ export class EventAppender {
     const { count, command } = commitOf(first)
     const end = position + count - 1
     const { checksum } = count === 1 ? event : this.#check(oneRow<EventRow>(this.#statements.one, end), stream, end)
-    return [sequence + count - 1, end, count, checksum, command?.name ?? null, command?.digest ?? null]
+    return [sequence + count - 1, end, checksum, count, command?.name ?? null, command?.digest ?? null]
   }
 
   /** The event of a row, which must belong to the stream. */
@@ -308,7 +308,7 @@ export class EventAppender {
     if (number === undefined) {
       number = ++this.#kindLast
       const checksum = checksumOfValues(number, aggregate, type, revision)
-      this.#statements.addKind.run(number, aggregate, type, revision, checksum)
+      execute(this.#statements.addKind, number, aggregate, type, revision, checksum)
     }
     const kind = { number, type, revision, seed: seedOfKind(type, revision) }
     kinds.push(kind)
@@ -323,8 +323,6 @@ export class EventAppender {
 
 function commitAt(flat: Flat, at: number): PackedCommit {
   return {
-    aggregate: flat[at] as string,
-    id: flat[at + 1] as string,
     expected: flat[at + 2] as Expected,
     commitId: flat[at + 3] as string,
     recordedAt: flat[at + 4] as number,
