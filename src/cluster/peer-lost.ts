@@ -5,12 +5,19 @@ export class PeerLost extends Error {
   override readonly name = 'PeerLost'
   /** `refused`: its process has ended. `silent`: that is unknown. `closed`: it is no member any more. */
   readonly kind: 'refused' | 'silent' | 'closed'
-  /** Whether the command was sent, so that it may be stored. */
-  readonly wasSent: boolean
+  /**
+   * If the command was sent, so that it may be stored: when the member was last heard, by `elapsed`. It does not decide
+   * the command for longer than `validMs` after that.
+   */
+  readonly heardAt: number | undefined
 
-  constructor(kind: 'refused' | 'silent' | 'closed', wasSent: boolean, options?: ErrorOptions) {
+  constructor(kind: 'refused' | 'silent' | 'closed', heardAt: number | undefined, options?: ErrorOptions) {
     super(`The other member of the cluster is lost: ${kind}`, options)
     this.kind = kind
-    this.wasSent = wasSent
+    this.heardAt = heardAt
+  }
+
+  get wasSent(): boolean {
+    return this.heardAt !== undefined
   }
 }

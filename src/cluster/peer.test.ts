@@ -3,9 +3,10 @@ import { describe, test } from 'node:test'
 import type { Environment } from '../runtime/environment.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 import { Channel } from './channel.ts'
-import { Peer, silentMs } from './peer.ts'
+import { Peer } from './peer.ts'
 import { PeerLost } from './peer-lost.ts'
-import type { LinkEvents, Transport } from './transport.ts'
+import { silentMs } from './silence.ts'
+import { LinkError, type LinkEvents, type Transport } from './transport.ts'
 import type { Message, SentCommand } from './wire.ts'
 
 const ids = { commandId: 'c', idBy: 'caller' } as const
@@ -13,11 +14,16 @@ const command: SentCommand = { stream: { aggregate: 'a', id: '1' }, name: 'n', .
 
 /** A peer for the member `other`, and what is heard at its address, where a process with the id `listening` answers. */
 function talk(listening: string) {
-  const environment = manualEnvironment()
+  const manual = manualEnvironment()
+  const stood = { stillMs: 0 }
+  const environment = Object.create(manual, {
+    elapsed: { value: () => manual.elapsed() + stood.stillMs },
+  }) as typeof manual
   const heard: Message[] = []
-  const line = { isCut: false }
+  const line = { isCut: false, beforeConnected: async () => {} }
   const transport: Transport = {
     async connect(_, events: LinkEvents) {
+      await line.beforeConnected()
       const there = new Channel({
         environment,
         epoch: () => 1,
@@ -45,7 +51,7 @@ function talk(listening: string) {
     epoch: () => 1,
     onEpoch() {},
   })
-  return { environment, peer, heard, line }
+  return { environment, peer, heard, line, stood }
 }
 
 const lost = (kind: PeerLost['kind'], wasSent: boolean) => (error: unknown) =>
@@ -76,6 +82,36 @@ describe('The way to another member', () => {
     await environment.advance(1)
     assert.equal(heard.length, 2)
     peer.close()
+  })
+
+  test('is silent if it cannot be reached for long', async () => {
+    const { environment, peer, line } = talk('other')
+    let tries = 0
+    line.beforeConnected = async () => {
+      tries++
+      throw new LinkError('failed', 'It did not answer in time')
+    }
+    const sent = assert.rejects(peer.send(command), lost('silent', false))
+    await environment.advance(silentMs / 2)
+    assert.ok(tries > 1)
+    await environment.advance(silentMs)
+    await sent
+    peer.close()
+    assert.equal(environment.timers, 0)
+  })
+
+  test('is not silent if it could not be reached because this process stood still', async () => {
+    const { environment, peer, heard, line, stood } = talk('other')
+    line.beforeConnected = async () => {
+      line.beforeConnected = async () => {}
+      stood.stillMs += silentMs * 3
+      throw new LinkError('failed', 'It did not answer in time')
+    }
+    const sent = assert.rejects(peer.send(command), lost('closed', true))
+    await environment.advance(silentMs / 2)
+    assert.equal(heard.length, 1)
+    peer.close()
+    await sent
   })
 
   test('is not waited for any longer soon after the caller has aborted its command', async () => {

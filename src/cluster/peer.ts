@@ -5,23 +5,20 @@
  * when the link broke and could be opened again.
  *
  * A command may be sent to another owner only when this one cannot decide it any more. That is so in two cases. The
- * connection is refused: the process has ended. Or nothing was heard of the member for `silentMs`: the member decides a
- * command only if it has proof that its sender heard of it within `validMs`, which is shorter (`serving.ts`).
+ * connection is refused: the process has ended. Or nothing was heard of the member for too long (`silence.ts`): the
+ * member decides a command only if it has proof that its sender heard of it a shorter time ago (`serving.ts`).
  */
 import { InputError } from '../domain/error.ts'
 import type { HandedState } from '../kernel/handed-state.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { Channel } from './channel.ts'
 import { PeerLost } from './peer-lost.ts'
+import { Silence, silentMs } from './silence.ts'
 import { type Link, LinkError, type Transport } from './transport.ts'
 import { type Answered, encodeError, type Message, messageLengthMax, type SentCommand } from './wire.ts'
 
 /** How often a member lets the other side know that it is there. */
 const pingMs = 250
-/** After so long without a word, a member counts as lost. */
-export const silentMs: number = 1500
-/** How long an owner decides a command after its sender has certainly heard of it. */
-export const validMs: number = 900
 /** How long a command whose signal was aborted waits for the answer, which may say that it had no effect. */
 const cancelMs = 250
 /** The pause before a link that failed is tried again. */
@@ -79,18 +76,17 @@ export class Peer {
   /** Whether it was silent for too long. Until it is heard again, no command waits for it. */
   #isSilent = false
   #last = 0
-  /** When something was last heard. */
-  #heardAt: number
+  readonly #silence: Silence
   #cancelPing: () => void = () => {}
 
   constructor(options: PeerOptions) {
     this.#options = options
-    this.#heardAt = Number.NEGATIVE_INFINITY
+    this.#silence = new Silence(options.environment)
   }
 
   /** Whether something was heard of it lately. */
   get isHeard(): boolean {
-    return this.#options.environment.elapsed() - this.#heardAt <= silentMs
+    return this.#options.environment.elapsed() - this.#silence.heardAt <= silentMs
   }
 
   /** Opens the link, so that commands need not wait for it, and so that it is known whether the member is there. */
@@ -106,10 +102,10 @@ export class Peer {
    * @throws PeerLost
    */
   send(command: SentCommand, fence?: () => Promise<void>, signal?: AbortSignal): Promise<Answered> {
-    if (this.#isClosed) return Promise.reject(new PeerLost('closed', false))
+    if (this.#isClosed) return Promise.reject(new PeerLost('closed', undefined))
     if (this.#isSilent) {
       this.open()
-      return Promise.reject(new PeerLost('silent', false))
+      return Promise.reject(new PeerLost('silent', undefined))
     }
     const n = ++this.#last
     return new Promise((resolve, reject) => {
@@ -146,7 +142,7 @@ export class Peer {
 
   #giveUp(n: number): void {
     const waiting = this.#take(n)
-    waiting?.reject(new PeerLost('closed', waiting.wasSent))
+    waiting?.reject(new PeerLost('closed', waiting.wasSent ? this.#silence.heardAt : undefined))
   }
 
   /** Takes a command from those that wait. */
@@ -209,7 +205,8 @@ export class Peer {
     if (this.#isOpening || this.#isClosed) return
     this.#isOpening = true
     const { environment } = this.#options
-    const begunAt = environment.elapsed()
+    this.#silence.begin()
+    this.#ping()
     try {
       for (;;) {
         try {
@@ -218,8 +215,7 @@ export class Peer {
           if (this.#isClosed) return
           const isRefused = error instanceof LinkError && error.kind === 'refused'
           if (isRefused) return this.#end('refused', error)
-          const silence = environment.elapsed() - Math.max(begunAt, this.#heardAt)
-          if (silence >= silentMs) return this.#end('silent', error)
+          if (this.#silence.isTooLong()) return this.#end('silent', error)
         }
         await new Promise<void>((resolve) => {
           environment.after(againMs, resolve, { background: this.#waiting.size === 0 })
@@ -256,7 +252,8 @@ export class Peer {
     }
     opened.promise.catch(() => {})
     let link: Link | undefined
-    link = await transport.connect(address, events, silentMs)
+    link = await transport.connect(address, events, Math.max(againMs, this.#silence.restMs()))
+    this.#silence.begin()
     // A link does not keep the process alive by itself. Commands that were sent over the last one must.
     const cancel = environment.after(silentMs, () => opened.reject(new LinkError('failed', 'No word came')), {
       background: this.#waiting.size === 0,
@@ -302,7 +299,7 @@ export class Peer {
     this.#unsent.clear()
     for (const { wasSent, release, reject } of waiting) {
       release?.()
-      reject(new PeerLost(kind, wasSent, { cause }))
+      reject(new PeerLost(kind, wasSent ? this.#silence.heardAt : undefined, { cause }))
     }
   }
 
@@ -345,14 +342,11 @@ export class Peer {
   #ping(): void {
     const { environment } = this.#options
     this.#cancelPing()
-    const dueAt = environment.elapsed() + pingMs
     this.#cancelPing = environment.after(
-      pingMs,
+      Math.max(againMs, Math.min(pingMs, this.#silence.restMs())),
       () => {
-        // If this process stood still itself, what the other side has said may wait to be read.
-        const stoodStill = environment.elapsed() - dueAt > pingMs
-        if (!stoodStill && !this.isHeard) return this.#end('silent')
-        this.#channel!.speak()
+        if (this.#silence.isTooLong() && this.#channel !== undefined) return this.#end('silent')
+        this.#channel?.speak()
         this.#ping()
       },
       { background: this.#waiting.size === 0 },
@@ -363,7 +357,7 @@ export class Peer {
   #hear(channel: Channel, text: string): boolean {
     const { from = this.#options.id, epoch, messages } = channel.hear(text)
     if (from !== this.#options.id) return false
-    this.#heardAt = this.#options.environment.elapsed()
+    this.#silence.end()
     this.#isSilent = false
     this.#options.onEpoch(epoch)
     for (const message of messages) {
@@ -373,7 +367,7 @@ export class Peer {
         const { fenceError, wasRepeated } = waiting
         const { reply } = message
         // What was sent before may be stored, even if the member does not decide it any more.
-        if ('moved' in reply && wasRepeated) waiting.reject(new PeerLost('closed', true))
+        if ('moved' in reply && wasRepeated) waiting.reject(new PeerLost('closed', this.#silence.heardAt))
         else if ('error' in reply && fenceError !== undefined) waiting.reject(fenceError.error)
         else waiting.resolve({ reply, wasRepeated })
       } else if (message.say === 'ask fence') void this.#askFence(channel, message.n, message.nth)

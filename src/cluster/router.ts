@@ -16,8 +16,8 @@ import type { Observing } from '../runtime/observing.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
 import type { Membership } from './membership.ts'
 import { observedForward } from './observed-forward.ts'
-import { silentMs } from './peer.ts'
 import { PeerLost } from './peer-lost.ts'
+import { decidedMs } from './silence.ts'
 import type { Member } from './view.ts'
 import { type Answered, decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
 
@@ -61,8 +61,8 @@ interface Journey {
   readonly isCounted: boolean
   /** Whether it was sent to another member, so that it may be stored. */
   wasSent: boolean
-  /** When the member was lost to which it was sent last. */
-  lostAt: number
+  /** When a member was last heard that it was sent to, and that was lost. */
+  heardAt: number
   /** Why the last try failed. */
   last: unknown
 }
@@ -126,7 +126,7 @@ export class Router {
       command,
       isCounted: tried === 0,
       wasSent: false,
-      lostAt: Number.NEGATIVE_INFINITY,
+      heardAt: Number.NEGATIVE_INFINITY,
       last: undefined,
     }
     const begunAt = environment.elapsed()
@@ -146,7 +146,7 @@ export class Router {
         }
         if (answer === undefined) continue
         // The lost owner may live, and decide it on a later state. A "no" or an error would not be the only answer.
-        const restMs = journey.lostAt + silentMs - environment.elapsed()
+        const restMs = journey.heardAt + decidedMs - environment.elapsed()
         if (restMs > 0 && !isSettled(answer)) {
           await this.#unlessAborted(options, sleep(environment, restMs, membership.ended))
           continue
@@ -197,7 +197,7 @@ export class Router {
       if (error instanceof Moved) return undefined
       if (!(error instanceof PeerLost)) throw journey.wasSent ? perhapsStored(journey, error) : error
       journey.last = error
-      if (error.wasSent) journey.lostAt = this.#options.environment.elapsed()
+      journey.heardAt = Math.max(journey.heardAt, error.heardAt ?? Number.NEGATIVE_INFINITY)
       journey.wasSent ||= error.wasSent
       await this.#unlessAborted(options, this.#replace(owner, journey, error.kind))
       return undefined

@@ -1,10 +1,12 @@
 /** What is known of an instance that could not be loaded. It is loaded again after a pause, which grows. */
-import { LoadError } from '../domain/error.ts'
+import { hasCode, LoadError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { backOffMs, type Environment, isAhead } from '../runtime/environment.ts'
 
 const firstMs = 100
 const maxMs = 30_000
+/** The longest pause after a failure of the whole store: when it is back, its aggregates soon work again. */
+const outageMaxMs = 1000
 
 export class LoadFailures {
   #count = 0
@@ -16,7 +18,8 @@ export class LoadFailures {
   }
 
   note(cause: unknown, environment: Environment): void {
-    const delayMs = backOffMs(environment, this.#count++, firstMs, maxMs)
+    const mostMs = hasCode(cause, 'STORE_UNAVAILABLE') ? outageMaxMs : maxMs
+    const delayMs = backOffMs(environment, this.#count++, firstMs, mostMs)
     this.#last = { cause, retryAt: environment.now() + delayMs }
   }
 

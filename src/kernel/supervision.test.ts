@@ -102,6 +102,21 @@ describe('An aggregate that cannot be loaded', () => {
   })
 })
 
+test('an aggregate that was not loaded during a long outage of the store works within a second after it', async () => {
+  const watch = watched()
+  const environment = manualEnvironment()
+  await using vaults = await startVaults({ store: watch.store, environment, log: recorder() })
+  watch.disturb(({ method }) => (method === 'readStream' ? 'before' : undefined))
+  for (let i = 0; i < 100; i++) {
+    const answer = codesOf([vaults.vault('a').add({ amount: 1 })])
+    await environment.advance(1000)
+    assert.deepEqual(await answer, ['AGGREGATE_LOAD_FAILED'])
+  }
+  watch.disturb(() => undefined)
+  await environment.advance(1000)
+  assert.equal((await vaults.vault('a').add({ amount: 1 })).sequence, 1)
+})
+
 test('an aggregate that failed to load is soon tried again if the clock is set back', async () => {
   const watch = watched()
   const environment = manualEnvironment({ now: '2030-01-01T00:00:00Z' })

@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { silentMs } from '../../src/cluster/peer.ts'
+import { silentMs } from '../../src/cluster/silence.ts'
 import { Callers, checkTold, MemberProcess } from '../support/cluster/members.ts'
 import { storeAt } from '../support/crash/place.ts'
 import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
@@ -29,9 +29,12 @@ type Fault =
 /** Longer than a lease. */
 const awayMs = 3500
 
-/** Many kinds of faults in one run, because most of the time goes into starting processes. */
-async function underLoad(context: TestContext, place: Place, faults: readonly Fault[]): Promise<void> {
-  await withSeed(async (random) => {
+/** What callers of the other members waited at most, in milliseconds, by the fault. */
+type Waits = Map<Fault, number[]>
+
+/** Many kinds of faults in one run, because most of the time goes into starting processes. @returns the answers */
+async function underLoad(context: TestContext, place: Place, faults: readonly Fault[], waits: Waits): Promise<number> {
+  return await withSeed(async (random) => {
     const start = () => new MemberProcess(context).start(place)
     const members = await Promise.all([1, 2, 3].map(start))
     const callers = new Callers(
@@ -43,43 +46,72 @@ async function underLoad(context: TestContext, place: Place, faults: readonly Fa
     context.after(() => callers.end())
     for (const fault of faults) {
       await callers.goOn(random.int(50, 200))
-      const at = random.int(0, 2)
-      const member = members[at]!
-      if (fault === 'frozen') await member.freeze(awayMs)
-      else if (fault === 'cut off from the others') await member.cut('others', silentMs + 500)
-      else if (fault === 'cut off from the store') {
-        callers.mayRepeat = true
-        await member.cut('store', awayMs)
-        // By then, each of the callers has probably got an answer since.
-        await callers.goOn(100)
-        callers.mayRepeat = false
-      } else if (fault === 'stopped') {
-        members.splice(at, 1)
-        await member.stop()
-        members.push(await start())
-      } else if (fault === 'killed while another one stops') {
-        const [leaving, ...others] = members.toSpliced(at, 1)
-        // Whoever is given a command now must be able to answer it.
-        members.splice(0, members.length, ...others)
-        const stops = leaving!.stop()
-        await member.kill()
-        await stops
-        members.push(...(await Promise.all([start(), start()])))
-      } else {
-        const thaws = fault !== 'killed' && members[(at + 1) % 3]!.freeze(awayMs)
-        await member.kill()
-        members[at] = await start()
-        await thaws
-      }
+      callers.takeLongestWait(new Set())
+      const struck = await strike(fault, random.int(0, 2), members, callers, start)
+      await callers.goOn(50)
+      waits.set(fault, [...(waits.get(fault) ?? []), callers.takeLongestWait(struck)])
     }
     await callers.goOn(100)
     callers.end()
     await Promise.all(running)
     await Promise.all(members.map((member) => member.stop()))
-    const waits = callers.waits.toSorted((a, b) => a - b)
-    context.diagnostic(`${callers.told.size} commands; the longest wait was ${Math.round(waits.at(-1)!)} ms`)
     await checkTold(storeAt(place), callers.told)
+    return callers.told.size
   })
+}
+
+/** Lets a fault happen to a member. @returns the members whose own callers have to wait for it */
+async function strike(
+  fault: Fault,
+  at: number,
+  members: MemberProcess[],
+  callers: Callers,
+  start: () => Promise<MemberProcess>,
+): Promise<ReadonlySet<MemberProcess>> {
+  const member = members[at]!
+  // A member that is cut off from the others goes on.
+  const struck = new Set(fault === 'cut off from the others' ? [] : [member])
+  // Later callers ask the other members.
+  const freeze = async (frozen: MemberProcess) => {
+    members.splice(members.indexOf(frozen), 1)
+    await frozen.freeze(awayMs)
+    members.push(frozen)
+  }
+  if (fault === 'frozen') await freeze(member)
+  else if (fault === 'cut off from the others') await member.cut('others', silentMs + 500)
+  else if (fault === 'cut off from the store') await callers.cutFromStore(member, awayMs)
+  else if (fault === 'stopped') {
+    members.splice(at, 1)
+    await member.stop()
+    members.push(await start())
+  } else if (fault === 'killed while another one stops') {
+    const [leaving, ...others] = members.toSpliced(at, 1)
+    // Whoever is given a command now must be able to answer it.
+    members.splice(0, members.length, ...others)
+    const stops = leaving!.stop()
+    await member.kill()
+    await stops
+    members.push(...(await Promise.all([start(), start()])))
+  } else {
+    const frozen = fault === 'killed' ? undefined : members[(at + 1) % 3]!
+    if (frozen !== undefined) struck.add(frozen)
+    const thaws = frozen && freeze(frozen)
+    await member.kill()
+    members.splice(members.indexOf(member), 1)
+    members.push(await start())
+    await thaws
+  }
+  return struck
+}
+
+/** The median and the worst of one in a hundred. */
+function figuresOf(waits: Waits): string {
+  const lines = [...waits].map(([fault, of]) => {
+    const sorted = of.toSorted((a, b) => a - b)
+    const [p50, p99] = [0.5, 0.99].map((part) => Math.round(sorted[Math.ceil(sorted.length * part) - 1]!))
+    return `${fault}: p50 ${p50} ms, p99 ${p99} ms`
+  })
+  return lines.join('; ')
 }
 
 /** The quick run has the first ones. */
@@ -97,8 +129,14 @@ const rounds = Number(process.env['MNEME_CLUSTER_ROUNDS'] ?? 1)
 /** @param place a fresh place for a test  @param count how many faults happen */
 function declare(place: (context: TestContext) => Promise<Place>, count: number = kinds.length): void {
   test('members that stop, are killed, cut off or stand still are replaced', async (t) => {
-    for (let round = 0; round < rounds; round++) {
-      await underLoad(t, await place(t), rounds > 1 ? kinds : kinds.slice(0, sized(count, 3)))
+    const waits: Waits = new Map()
+    let answers = 0
+    for (let round = 1; round <= rounds; round++) {
+      answers += await underLoad(t, await place(t), rounds > 1 ? kinds : kinds.slice(0, sized(count, 3)), waits)
+      const words = `${round} rounds, ${answers} commands; the longest waits: ${figuresOf(waits)}`
+      // Many rounds take long, and what a test says is shown at its end.
+      if (rounds > 1) process.stdout.write(`${words}\n`)
+      else t.diagnostic(words)
     }
   })
 }

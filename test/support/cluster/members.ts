@@ -103,10 +103,10 @@ interface Told {
 /** Callers, each with a vault of its own choice at each time. A caller whose member ends asks another one. */
 export class Callers {
   readonly told = new Map<string, Told>()
-  /** How long callers of members waited that did not end meanwhile, in milliseconds. */
-  readonly waits: number[] = []
-  /** Whether a caller that gets an error, which says that this is right, sends its command again. */
-  mayRepeat = false
+  /** The longest time that a caller waited for a member that did not end meanwhile, in milliseconds. */
+  readonly #longestWaits = new Map<MemberProcess, number>()
+  /** A command that was called before this time, in nanoseconds, is sent again after an error that allows it. */
+  #mayRepeatUntil = Number.NEGATIVE_INFINITY
   readonly #members: () => readonly MemberProcess[]
   readonly #random: () => number
   readonly #vaults: number
@@ -129,31 +129,55 @@ export class Callers {
     this.#isOver = true
   }
 
+  /** The longest wait of a caller of other members since this was asked last. */
+  takeLongestWait(except: ReadonlySet<MemberProcess>): number {
+    const waits = [...this.#longestWaits].flatMap(([member, waitMs]) => (except.has(member) ? [] : [waitMs]))
+    this.#longestWaits.clear()
+    return Math.max(0, ...waits)
+  }
+
   /** Waits until so many more commands are answered. */
   goOn(answers: number): Promise<void> {
     const wanted = this.told.size + answers
     return new Promise((resolve) => this.#wanted.push({ wanted, resolve }))
   }
 
+  /**
+   * Takes the store from a member for a while. Callers may get errors until it has answered a look at each vault since.
+   */
+  async cutFromStore(member: MemberProcess, forMs: number): Promise<void> {
+    this.#mayRepeatUntil = Number.POSITIVE_INFINITY
+    await member.cut('store', forMs)
+    await Promise.all(Array.from({ length: this.#vaults }, (_, vault) => this.#ask(vault, 'take', 0, [member])))
+    this.#mayRepeatUntil = performance.now() * 1e6
+  }
+
   async #send(): Promise<void> {
-    const commandId = `c${++this.#last}`
-    const id = `vault ${this.#whole(this.#vaults)}`
+    const vault = this.#whole(this.#vaults)
     const name = this.#random() < 0.6 ? 'put' : 'take'
     // To take nothing is to look.
     const amount = name === 'take' && this.#random() < 0.2 ? 0 : 1 + this.#whole(9)
+    await this.#ask(vault, name, amount)
+  }
+
+  /** Sends a command until it is answered. @param of whom it is sent to; to any member if left out */
+  async #ask(vault: number, name: 'put' | 'take', amount: number, of?: readonly MemberProcess[]): Promise<void> {
+    const commandId = `c${++this.#last}`
+    const id = `vault ${vault}`
     const command = { id, name, amount, commandId } as const
     const calledAt = performance.now() * 1e6
     for (let isFirst = true; ; isFirst = false) {
-      const members = this.#members()
+      const members = of ?? this.#members()
       const member = members[this.#whole(members.length)]!
       const answer = await member.send(command)
-      const isAgain = answer !== 'ended' && this.mayRepeat && answer.mayRepeat === true
+      const isAgain = answer !== 'ended' && answer.mayRepeat === true && calledAt < this.#mayRepeatUntil
       if (answer === 'ended' || isAgain) {
         if (this.#isOver) return
         await new Promise((resolve) => setTimeout(resolve, 5))
         continue
       }
-      if (isFirst) this.waits.push(answer.tookMs)
+      const longest = this.#longestWaits.get(member) ?? 0
+      if (isFirst && answer.tookMs > longest) this.#longestWaits.set(member, answer.tookMs)
       this.told.set(commandId, { id, name, amount, calledAt, answeredAt: performance.now() * 1e6, answer })
       for (const { wanted, resolve } of this.#wanted) if (this.told.size >= wanted) resolve()
       return
