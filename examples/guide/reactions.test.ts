@@ -131,6 +131,22 @@ const Loyalty = reaction('loyalty', aggregates)
   })
 // #endregion
 
+/** Owners who have got a second account. */
+const congratulated: string[] = []
+const congratulate = (owner: string) => void congratulated.push(owner)
+
+// #region state-key
+const Owners = reaction('owners', aggregates)
+  .state(
+    () => ({ accounts: 0 }),
+    (event) => (Opened.is(event) ? event.data.owner : event.stream.id),
+  )
+  .on(Opened, ({ data }, { state, setState }) => {
+    setState({ accounts: state.accounts + 1 })
+    if (state.accounts === 1) congratulate(data.owner)
+  })
+// #endregion
+
 // #region concurrency
 const Audit = reaction('audit', aggregates, { concurrency: 10 }).on(Withdrawn, async ({ stream, data }, { signal }) => {
   await tellAuditor(`${stream.id}: ${data.amount}`, signal)
@@ -168,6 +184,14 @@ test('a reaction can remember', async () => {
   for (let i = 0; i < 7; i++) await ada.withdraw({ amount: 10 })
   await bank.reactions.runOnce('loyalty')
   assert.equal((await ada.state()).balance, 32)
+})
+
+test('the state of a reaction may belong to something that the event names', async () => {
+  await using bank = await domain({ aggregates, reactions: { owners: Owners } }).start({ projections: 'manual' })
+  for (const id of ['one', 'two']) await bank.account(id).open({ owner: 'Ada' })
+  await bank.account('three').open({ owner: 'Bob' })
+  await bank.reactions.runOnce('owners')
+  assert.deepEqual(congratulated, ['Ada'])
 })
 
 test('a reaction acts on events, and is managed by name', async () => {

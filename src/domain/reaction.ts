@@ -154,7 +154,7 @@ export interface Reaction<Name extends string, A, State = undefined, Kinds = any
    *
    * @throws DefinitionError `OPTION_INVALID`
    */
-  from(beginning: Beginning): Reaction<Name, A, State>
+  from(beginning: Beginning): Reaction<Name, A, State, Kinds>
   /**
    * Gives it a state for each key, by default for each stream's id. Call it before `on`.
    *

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { domain, projection, type StartOptions, sql } from '../../src/index.ts'
 import { codesOf, recorder } from '../support/kernel/rig.ts'
+import { ada, Shop } from '../support/personal/shop.ts'
 import { Pot, Put } from '../support/read-side/pots.ts'
 import { onEveryStore } from '../support/stores/every-store.ts'
 
@@ -74,6 +75,18 @@ await onEveryStore({ title: 'The tables of a projection', quickOn: ['memory', 's
       { atLeast: head },
     )
     assert.deepEqual([rows, Number(total)], [[{ amount: 6 }, { amount: 7 }], 210])
+  })
+
+  test('are read where other events have personal fields', async (t) => {
+    const Pots = domain({
+      aggregates: { pot: Pot, ...Shop.aggregates },
+      projections: { amounts: Amounts },
+    })
+    await using pots = await Pots.start({ store: await place(t), log: recorder() })
+    await pots.customer('1').register(ada('1'))
+    const { position } = await pots.pot('a').put({ amount: 3 })
+    const rows = await pots.amounts.read(sql`SELECT amount FROM ${amounts}`, { atLeast: position })
+    assert.deepEqual(rows, [{ amount: 3 }])
   })
 
   test('wait for a position no longer than they are told', async (t) => {

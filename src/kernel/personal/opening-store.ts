@@ -8,9 +8,12 @@ import type { KeyRing } from './key-ring.ts'
 
 type Reads = Pick<Store, 'readStream' | 'readAll' | 'loadSnapshot' | 'loadRows' | 'loadRowsWithCheckpoint' | 'listRows'>
 
+/** All other methods, also those that only some stores have: one that is forgotten here does not compile. */
+type Rest = { readonly [Method in Exclude<keyof Store, keyof Reads>]: Store[Method] | undefined }
+
 /** Opens the boxes in what a store reads. */
 export function openingStore(store: Store, keys: Pick<KeyRing, 'open'>): Store {
-  const writes = {
+  const rest: Rest = {
     name: store.name,
     limits: store.limits,
     singleWriter: store.singleWriter,
@@ -28,9 +31,11 @@ export function openingStore(store: Store, keys: Pick<KeyRing, 'open'>): Store {
     acquireLease: store.acquireLease.bind(store),
     releaseLease: store.releaseLease.bind(store),
     close: store.close.bind(store),
-    ...(store.transact !== undefined && { transact: store.transact.bind(store) }),
+    transact: store.transact?.bind(store),
+    // Reads tables of users, into which no box can be written.
+    readSql: store.readSql?.bind(store),
   }
-  return Object.freeze({ ...writes, ...readsOf(store, keys) })
+  return Object.freeze({ ...rest, ...readsOf(store, keys) }) as Store
 }
 
 function readsOf(store: Store, keys: Pick<KeyRing, 'open'>): Reads {

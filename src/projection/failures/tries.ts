@@ -97,14 +97,14 @@ export class Tries {
     return true
   }
 
-  /** Notes that the store has failed, and waits before the next try. */
+  /** Notes that the store has failed, and waits before the next try. That alone keeps no process alive. */
   async storeAgain(error: unknown, signal: AbortSignal): Promise<void> {
     const { environment } = this.#options
     const tries = this.#storeFailures++
     const waitMs = backOffMs(environment, tries + 1, storeFirstMs, storeMaxMs)
     this.#store = this.#next(tries, error, waitMs)
     if (tries === 0) this.#warn('PROJECTION_DELAYED', 'is delayed, and tries again until it can continue', error)
-    await sleep(environment, waitMs, signal)
+    await sleep(environment, waitMs, signal, { background: true })
   }
 
   /** Notes that a scheduled command has failed and is sent again later. @param tries how often it failed before */

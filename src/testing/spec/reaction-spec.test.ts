@@ -41,6 +41,13 @@ const Gift = reaction('gift', aggregates)
 const gift = (id: string, amount: number) => ({ aggregate: 'pot', id, name: 'add', data: { amount } }) as const
 const opened = spec(Gift).when(on('p', Opened({})))
 
+// Where it begins says nothing about which events it handles.
+const late = reaction('late')
+  .on(Opened, () => {})
+  .from('now')
+// @ts-expect-error
+void (() => spec(late).given(Added({ amount: 1 })))
+
 /** The error with which a failing expectation ends. */
 async function failure(expectation: PromiseLike<unknown>): Promise<AssertionError> {
   const error = await expectation.then(
