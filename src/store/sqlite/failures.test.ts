@@ -1,8 +1,8 @@
 /** Failures: each has its code, nothing is half written, and the store works again when the failure is over. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmod, copyFile, mkdir, open, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
@@ -161,7 +161,7 @@ test('a file whose pages are damaged is refused when it is opened, or reported w
 
 for (const [version, age, code] of [
   [1, 'older', 'STORE_TOO_OLD'],
-  [4, 'newer', 'STORE_TOO_NEW'],
+  [5, 'newer', 'STORE_TOO_NEW'],
 ] as const) {
   test(`a file of an ${age} version is refused, and not changed`.replace('an n', 'a n'), async (context) => {
     const path = await freshPath(context)
@@ -170,7 +170,7 @@ for (const [version, age, code] of [
       database.exec(`UPDATE meta SET value = ${version} WHERE name = 'schema_version'`),
     )
     const before = await readFile(path)
-    const facts = { store: `sqlite (${path})`, version, known: 3 }
+    const facts = { store: `sqlite (${path})`, version, known: 4 }
     await assert.rejects(sqlite(path).open(opening), { code, facts })
     assert.ok(before.equals(await readFile(path)))
   })
@@ -180,7 +180,7 @@ test('a file that a killed process left with its write-ahead log is not changed 
   const [path, copy] = [await freshPath(context), await freshPath(context)]
   const store = await openStore(context, path)
   await store.append([simpleCommit('c')])
-  await withDatabase(path, (database) => database.exec("UPDATE meta SET value = 4 WHERE name = 'schema_version'"))
+  await withDatabase(path, (database) => database.exec("UPDATE meta SET value = 99 WHERE name = 'schema_version'"))
   for (const suffix of ['', '-wal']) await copyFile(`${path}${suffix}`, `${copy}${suffix}`)
   await assert.rejects(sqlite(copy).open(opening), withCode('STORE_TOO_NEW'))
   for (const suffix of ['', '-wal']) {
@@ -193,6 +193,27 @@ test('a file that lacks an index or a table is refused with their names', async 
   await (await sqlite(path).open(opening)).close()
   await withDatabase(path, (database) => database.exec('DROP INDEX events_by_commit; DROP TABLE leases'))
   await assert.rejects(sqlite(path).open(opening), withCode('STORE_CORRUPT', /events_by_commit, leases/))
+})
+
+test('a file whose table lacks a column is refused as damage, and nothing of it stays open', async (context) => {
+  for (const [table, column] of [
+    ['leases', 'duration_ms'],
+    ['snapshots', 'fingerprint'],
+  ] as const) {
+    const path = await freshPath(context)
+    await (await sqlite(path).open(opening)).close()
+    await withDatabase(path, (database) => database.exec(`ALTER TABLE ${table} RENAME COLUMN ${column} TO other`))
+    await assert.rejects(sqlite(path).open(opening), withCode('STORE_CORRUPT', new RegExp(column)))
+    assert.deepEqual(await readdir(dirname(path)), [basename(path)])
+  }
+})
+
+test('a table that somebody drops while the store is open is reported as damage', async (context) => {
+  const path = await freshPath(context)
+  const store = await openStore(context, path)
+  await withDatabase(path, (database) => database.exec('DROP TABLE leases; DROP TABLE projections'))
+  await assert.rejects(store.acquireLease('l', 'me', 1000), withCode('STORE_CORRUPT', /leases/))
+  await assert.rejects(store.loadCheckpoint('p'), withCode('STORE_CORRUPT', /projections/))
 })
 
 test('tables of the user in the same file do no harm', async (context) => {

@@ -115,12 +115,14 @@ export class SqliteStore implements Store {
       const message = `${storeNamed(settings.path)} answers before the data is on the disk: a power failure may lose the last commits`
       warn({ code: 'DURABILITY_WEAKENED', message })
     }
+    let database: DatabaseSync | undefined
     try {
-      const database = openForReading(settings.path)
+      database = openForReading(settings.path)
       // The reading connection has the same file as the writing one.
       files.check()
       return new SqliteStore(settings, now, writer, database, files)
     } catch (error) {
+      database?.close()
       await writer.close()
       throw errorOf(settings.path, 'opening it', factsOf(error))
     }

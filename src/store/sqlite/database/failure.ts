@@ -138,8 +138,13 @@ export const movedWords = (file: string): string =>
 /** The name of the store in messages. */
 export const storeNamed = (path: string): string => `sqlite (${path})`
 
+/** What SQLite says of a statement of the store, if a table, a column or an index is not as the store has made it. */
+const otherSchema = /^no such (?:table|column|index)|^table .* has no column|^index .* not found/
+
 function sqliteError(store: string, doing: string, code: number, message: string): StoreError {
   const cause = new Error(`SQLite: ${message} (${code})`)
+  if (code === codes.error && otherSchema.test(message))
+    return new StoreError('STORE_CORRUPT', { store, where: 'its schema', reason: message }, cause)
   switch (code & 0xff) {
     case codes.full:
       return new StoreError('STORE_FULL', { store }, cause)

@@ -41,7 +41,11 @@ test('a page of rows is a range of the primary key on both sides', async (contex
   await withDatabase(path, (database) => {
     for (const [name, statement] of Object.entries(statements).filter(([name]) => name.startsWith('rows'))) {
       const [{ detail } = {}] = database.prepare(`EXPLAIN QUERY PLAN ${statement}`).all()
-      assert.match(String(detail), /PRIMARY KEY \(projection=\? AND key>\? AND key<\?\)$/, name)
+      assert.match(
+        String(detail),
+        /USING INDEX sqlite_autoindex_projection_rows_1 \(projection=\? AND key>\? AND key<\?\)$/,
+        name,
+      )
     }
   })
 })

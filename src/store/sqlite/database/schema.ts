@@ -11,6 +11,8 @@
  *   a commit id unique in its stream, costs one entry for each commit, and finds the whole commit. The id comes before
  *   the stream. Ids made by the library begin with the time, so the entries of a batch are side by side at the end of
  *   the index. Behind the stream, each would be on another page.
+ * - What may be large is never beside the key of a search. Without a rowid, SQLite keeps a row in the tree of its key,
+ *   and a search that passes a large row reads all of it, only to compare its key. So rows of projections have a rowid.
  * - If an index does not find something, it does not exist or the index has lost it. SQLite has no checksums that would
  *   show the difference. Streams therefore have two indexes, and something counts as missing only if both lack it.
  *   Commits, kinds and tags have two if the store is told to keep them (`keepIndexesTwice`), because that makes each
@@ -23,7 +25,7 @@ import { codes, Failure, isCode } from './failure.ts'
 import { inTransaction } from './in-transaction.ts'
 
 /** The version of these tables. A program refuses a file with another one. */
-const schemaVersion = 3
+const schemaVersion = 4
 /** The version of the format of the JSON in the columns. */
 const formatVersion = 2
 
@@ -112,7 +114,7 @@ CREATE TABLE ${prefix}projection_rows (
   value TEXT NOT NULL,
   checksum INTEGER NOT NULL,
   PRIMARY KEY (projection, key)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE TABLE ${prefix}leases (
   name TEXT PRIMARY KEY,
   owner TEXT NOT NULL,

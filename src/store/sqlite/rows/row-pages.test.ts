@@ -3,6 +3,8 @@
  * turn.
  */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { at } from '../../../testing/checkpoint-at.ts'
 import { expectBoundedPages, expectFoundFarBehind } from '../../../testing/conformance/row-listing.ts'
@@ -91,3 +93,30 @@ test('a page of large rows ends before its limit', async (context) => {
 test('a page ends when it has looked at many rows', async (context) => {
   await expectFoundFarBehind(await openStore(context, await freshPath(context)))
 })
+
+const hasCounts = existsSync('/proc/self/io')
+
+test('a search among large rows does not read them', {
+  skip: !hasCounts && 'nothing counts the bytes',
+}, async (context) => {
+  const store = await openStore(context, await freshPath(context))
+  await save(
+    store,
+    Array.from({ length: 20 }, () => 'x'.repeat(1_000_000)),
+  )
+  const rows = Array.from({ length: 300 }, (_, i) => ({ key: `small ${i}`, value: i }))
+  const before = await bytesRead()
+  await store.saveStep('q', { from: at(0), to: at(1), rows })
+  const read = await store.loadRows(
+    'q',
+    rows.map(({ key }) => key),
+  )
+  assert.equal(read.length, 300)
+  const bytes = (await bytesRead()) - before
+  assert.ok(bytes < 10_000_000, `${bytes} bytes were read`)
+})
+
+/** What this process has read, also from the cache of the system. */
+async function bytesRead(): Promise<number> {
+  return Number(/^rchar: (\d+)$/m.exec(await readFile('/proc/self/io', 'utf8'))![1])
+}

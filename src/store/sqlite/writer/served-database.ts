@@ -72,9 +72,11 @@ export class ServedDatabase {
 
   /** If the store had it open before, the same files or none are opened. Missing files are not made again. */
   async #start({ settings, identities }: Opening): Promise<void> {
+    let opened: DatabaseSync | undefined
     try {
       if (identities !== undefined) new FilesInPlace(settings.path, identities).check()
       const { database, cut } = await openForWriting(settings, this.#pause)
+      opened = database
       if (cut !== undefined) this.#say({ cut })
       const files = new FilesInPlace(settings.path, identities)
       files.check()
@@ -85,6 +87,7 @@ export class ServedDatabase {
       this.#open = { database, groups, callers }
       this.#say({ opened: files.identities })
     } catch (error) {
+      opened?.close()
       this.#say({ opened: factsOf(error) })
       this.#close()
     }
