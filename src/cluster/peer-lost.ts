@@ -16,8 +16,4 @@ export class PeerLost extends Error {
     this.kind = kind
     this.heardAt = heardAt
   }
-
-  get wasSent(): boolean {
-    return this.heardAt !== undefined
-  }
 }

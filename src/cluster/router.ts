@@ -17,7 +17,7 @@ import { checkMetadata, checkTags } from '../store/commit.ts'
 import type { Membership } from './membership.ts'
 import { observedForward } from './observed-forward.ts'
 import { PeerLost } from './peer-lost.ts'
-import { decidedMs } from './silence.ts'
+import { settledAfterEndMs, settledMs } from './silence.ts'
 import type { Member } from './view.ts'
 import { type Answered, decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
 
@@ -61,8 +61,8 @@ interface Journey {
   readonly isCounted: boolean
   /** Whether it was sent to another member, so that it may be stored. */
   wasSent: boolean
-  /** When a member was last heard that it was sent to, and that was lost. */
-  heardAt: number
+  /** When everything is stored that a lost member may have decided, to which it was sent. */
+  settledAt: number
   /** Why the last try failed. */
   last: unknown
 }
@@ -126,7 +126,7 @@ export class Router {
       command,
       isCounted: tried === 0,
       wasSent: false,
-      heardAt: Number.NEGATIVE_INFINITY,
+      settledAt: Number.NEGATIVE_INFINITY,
       last: undefined,
     }
     const begunAt = environment.elapsed()
@@ -146,7 +146,7 @@ export class Router {
         }
         if (answer === undefined) continue
         // The lost owner may live, and decide it on a later state. A "no" or an error would not be the only answer.
-        const restMs = journey.heardAt + decidedMs - environment.elapsed()
+        const restMs = journey.settledAt - environment.elapsed()
         if (restMs > 0 && !isSettled(answer)) {
           await this.#unlessAborted(options, sleep(environment, restMs, membership.ended))
           continue
@@ -197,8 +197,11 @@ export class Router {
       if (error instanceof Moved) return undefined
       if (!(error instanceof PeerLost)) throw journey.wasSent ? perhapsStored(journey, error) : error
       journey.last = error
-      journey.heardAt = Math.max(journey.heardAt, error.heardAt ?? Number.NEGATIVE_INFINITY)
-      journey.wasSent ||= error.wasSent
+      if (error.heardAt !== undefined) {
+        const afterMs = error.kind === 'refused' ? settledAfterEndMs : settledMs
+        journey.settledAt = Math.max(journey.settledAt, error.heardAt + afterMs)
+        journey.wasSent = true
+      }
       await this.#unlessAborted(options, this.#replace(owner, journey, error.kind))
       return undefined
     }

@@ -8,8 +8,13 @@ import type { Environment } from '../runtime/environment.ts'
 export const silentMs: number = 1500
 /** How long an owner decides a command after its sender has certainly heard of it. */
 export const validMs: number = 750
-/** So long after a member was last heard, what it has decided is stored or never will be. */
-export const decidedMs: number = validMs + 100
+/**
+ * So long after a member was last heard, what it has decided is stored or never will be. The store gets the time after
+ * `validMs` for it. Only another event of the stream fences an append that is under way for longer, and a "no" has none.
+ */
+export const settledMs: number = silentMs
+/** The same for a member whose process has ended. It has decided nothing since, and spoke shortly before. */
+export const settledAfterEndMs = 850
 /** How much counts at most between two looks. */
 const countedMsMax = 500
 
