@@ -9,7 +9,7 @@ export const silentMs: number = 1500
 /** How long an owner decides a command after its sender has certainly heard of it. */
 export const validMs: number = 750
 /**
- * So long after a member was last heard, what it has decided is stored or never will be. The store gets the time after
+ * So long after a member was last heard, what it has decided is stored or never will be. The store has the time after
  * `validMs` for it. Only another event of the stream fences an append that is under way for longer, and a "no" has none.
  */
 export const settledMs: number = silentMs
