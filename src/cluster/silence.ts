@@ -10,7 +10,7 @@ export const silentMs: number = 1500
 export const validMs: number = 750
 /**
  * So long after a member was last heard, what it has decided is stored or never will be. The store has the time after
- * `validMs` for it. Only another event of the stream fences an append that is under way for longer, and a "no" has none.
+ * `validMs` for it. Only another event of the stream fences an append that takes longer, and a "no" has none.
  */
 export const settledMs: number = silentMs
 /** The same for a member whose process has ended. It has decided nothing since, and spoke shortly before. */
