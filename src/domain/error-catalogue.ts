@@ -279,7 +279,7 @@ export const catalogue = {
   // -- stores
   STORE_UNAVAILABLE: entry(
     (f: { readonly store: string; readonly doing: string }) => `The store ${f.store} failed while ${f.doing}`,
-    'Look at the `cause`, and try again.',
+    'Remove the reason if it does not pass by itself, and try again.',
     true,
   ),
   STORE_FULL: entry(
@@ -290,7 +290,7 @@ export const catalogue = {
   NOT_STORED: entry(
     (f: { readonly store: string; readonly doing: string }) =>
       `The store ${f.store} failed while ${f.doing}, and nothing was stored`,
-    'Look at the `cause`, and try again.',
+    'Remove the reason if it does not pass by itself, and try again.',
     true,
   ),
   STORE_HALTED: entry(
@@ -341,7 +341,7 @@ export const catalogue = {
   ),
   STORE_NOT_MIGRATED: entry(
     (f: { readonly store: string; readonly reason: string }) => `The store ${f.store} is not ready: ${f.reason}`,
-    'Set `migrate` to true, or let an account with the necessary rights prepare it (for PostgreSQL with the SQL of `migrationSql`).',
+    'Set `migrate` to true, or let an account with the necessary rights prepare it (with `mneme migrate`; for PostgreSQL also with the SQL of `migrationSql`).',
   ),
   DRIVER_MISSING: entry(
     (f: { readonly store: string; readonly driver: string }) =>

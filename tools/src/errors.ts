@@ -10,6 +10,7 @@ const kinds = {
   DOMAIN_NEEDED: 'usage',
   AGGREGATE_UNKNOWN: 'usage',
   FOLLOWER_UNKNOWN: 'usage',
+  EVENT_UNKNOWN: 'failed',
   NOT_FOUND: 'failed',
   NOT_CONFIRMED: 'failed',
   LINE_INVALID: 'failed',

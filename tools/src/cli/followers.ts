@@ -65,7 +65,7 @@ export function statusText(status: FollowerStatus, output: Pick<Output, 'style'>
   const { name, position, head, lag, parked = 0, pausedSince, failure } = status
   const parts = [
     ...('beginning' in status ? [output.style('yellow', beginningText(status.beginning))] : []),
-    `position ${position.toLocaleString('en')} of ${head.toLocaleString('en')}`,
+    `position ${position?.toLocaleString('en') ?? 'unknown'} of ${head.toLocaleString('en')}`,
     ...(lag === undefined ? [] : [output.style(lag.events > 0 ? 'yellow' : 'green', lagText(lag))]),
     ...(pausedSince === undefined ? [] : [output.style('yellow', `paused since ${pausedSince}`)]),
     ...(parked > 0 ? [output.style('yellow', `${parked.toLocaleString('en')} parked`)] : []),
@@ -80,8 +80,9 @@ function lagText({ events, ms }: FollowerStatus['lag'] & {}): string {
 }
 
 function beginningText(beginning: FollowerStatus['beginning']): string {
-  const from = typeof beginning === 'object' ? beginning.time : beginning
-  return `has never run, begins ${from === 'now' ? 'with what is new then' : `at ${from === 'first' ? 1 : from}`}`
+  if (beginning === 'first') return 'has never run, begins with the first event'
+  if (beginning === 'now') return 'has never run, begins with what is new then'
+  return `has never run, begins at ${typeof beginning === 'object' ? beginning.time : `position ${beginning}`}`
 }
 
 /** Adds the commands that pause all processes at a projection or reaction, and let them continue. */

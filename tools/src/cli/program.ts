@@ -83,8 +83,11 @@ function tell(error: unknown, isJson: boolean): number {
   const { code, message } = facts(error)
   if (isJson) tellJson(code, message)
   else process.stderr.write(`mneme: ${harmless(message)}\n`)
-  // Options of a store that make no sense, or a domain that does not.
-  const isUsage = error instanceof DefinitionError || (error instanceof ToolsError && error.kind === 'usage')
+  // Options of a store that make no sense, or a domain that does not, or a store that is not there.
+  const isUsage =
+    error instanceof DefinitionError ||
+    code === 'STORE_NOT_MIGRATED' ||
+    (error instanceof ToolsError && error.kind === 'usage')
   return isUsage ? exitCodes.usage : exitCodes.failed
 }
 
@@ -94,9 +97,6 @@ const tellJson = (code: string, message: string): void => {
 
 /** The code of an error, and its message. Only an error that nobody expected shows where it was thrown. */
 function facts(error: unknown): { readonly code: string; readonly message: string } {
-  if (error instanceof MnemeError && error.code === 'STORE_NOT_MIGRATED') {
-    return { code: error.code, message: `${error.message}\nIf there should be one, mneme migrate makes or updates it.` }
-  }
   if (error instanceof ToolsError || error instanceof MnemeError) return error
   if (!(error instanceof Error)) return { code: 'UNEXPECTED', message: wordsOf(error) }
   const { code, syscall, message, stack = message } = error as NodeJS.ErrnoException

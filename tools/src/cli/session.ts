@@ -1,9 +1,11 @@
 /** What one run of a command has: its output, the signal that ends it, and what it looks at. */
 import { addAbortSignal } from 'node:stream'
 import { type Command, Option } from 'commander'
+import type { Store } from '../../../src/index.ts'
 import { loadTarget, type TargetOptions } from '../config/load-target.ts'
 import { storeForms } from '../config/named-store.ts'
 import { type Inspection, openInspection } from '../inspection/index.ts'
+import { patientStore } from '../log/patient-store.ts'
 import { Output } from './output.ts'
 
 /** The options that every command has. */
@@ -46,6 +48,13 @@ export const sessionOf = ({ controller, cwd }: Runtime, { json = false }: Common
   signal: controller.signal,
   cwd,
 })
+
+/** The store for long work: a read that fails for a reason that may pass is tried again, and that is told. */
+export const patientStoreOf = ({ inspection, output, signal }: StoreSession): Store =>
+  patientStore(inspection.store, {
+    signal,
+    onFailure: (error) => output.note(`A read is tried again: ${error.message}`),
+  })
 
 /** The standard input. An interrupt ends the wait for it. */
 export const standardInput = ({ signal }: Pick<Session, 'signal'>): NodeJS.ReadStream =>

@@ -12,7 +12,8 @@ export interface FollowerStatus {
   readonly kind: FollowerKind
   /** Its key in the domain. */
   readonly name: string
-  readonly position: number
+  /** Absent, with `lag` and `parked`, if it was handled by a program that this one cannot stand in for (`failure`). */
+  readonly position?: number
   readonly head: number
   /** Absent, with `parked`, if nothing can be asked, because that would store where a reaction begins. */
   readonly lag?: ProjectionStatus['lag']
@@ -25,12 +26,16 @@ export interface FollowerStatus {
   readonly beginning?: BeginningView
 }
 
+/** The rows or the events of another program: this one has not read where it is. */
+const unread: readonly unknown[] = ['PROJECTION_OUTDATED', 'PROJECTION_CHANGED']
+
 /** A status as JSON. */
 function statusValue(kind: FollowerKind, name: string, status: ProjectionStatus): FollowerStatus {
   const { position, head, lag, parked, pausedSince, failure } = status
   const paused = pausedSince && { pausedSince: pausedSince.toISOString() }
   const failed = failure && { failure: { code: failure.code, message: failure.message } }
-  return { kind, name, position, head, lag, parked, ...paused, ...failed }
+  const place = unread.includes(failure?.code) ? { head } : { position, head, lag, parked }
+  return { kind, name, ...place, ...paused, ...failed }
 }
 
 /**

@@ -9,6 +9,7 @@
  * - `changesBetween`: the places at which two states differ
  * - `traceCauses`: the tree of commands and events under a correlation
  * - `statusOf`: where a projection or reaction is
+ * - `understood`: whether the code of the domain can read an event
  * - `jsonSchemaOf`: what a schema takes, as JSON Schema
  * - `fork`: a stream up to a sequence, in memory, for commands that are only tried and events that were different
  */
@@ -47,3 +48,4 @@ export {
   stateAt,
   stateSteps,
 } from './states.ts'
+export { understood } from './understood.ts'

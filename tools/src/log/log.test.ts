@@ -13,6 +13,7 @@ import { changedStore } from '../inspection/changed-store.ts'
 import { exportTo, exportToFile } from './export-log.ts'
 import { importLog } from './import-log.ts'
 import type { LogFormat } from './lines.ts'
+import { patientStore } from './patient-store.ts'
 import { streamKey, TextNumbers } from './text-numbers.ts'
 import { type Finding, verifyLog } from './verify-log.ts'
 
@@ -284,4 +285,41 @@ test('the numbers of many texts are kept apart', () => {
   for (let i = 0; i < 5000; i += 7) assert.equal(numbers.replace(key(i), 1), i + 2)
   assert.equal(numbers.size, 5000)
   assert.notEqual(streamKey({ aggregate: 'a', id: 'bc' }), streamKey({ aggregate: 'ab', id: 'c' }))
+})
+
+describe('Long work', () => {
+  test('tries a read again that may work then, and ends at once for what does not pass', async (t) => {
+    const store = await opened(t, memory())
+    await fill(store)
+    const { digest } = await verifyLog(store, { onFinding: async () => {} })
+    const failures: string[] = []
+    const failing = (code: 'STORE_UNAVAILABLE' | 'STORE_CORRUPT') => {
+      let calls = 0
+      const facts = { store: 'memory', doing: 'reading', where: 'x', reason: 'y' }
+      const failsOnce = changedStore(store, {
+        readAll: async (...args) => {
+          if (calls++ === 0) throw new StoreError(code, facts as never)
+          return store.readAll(...args)
+        },
+      })
+      const { signal } = new AbortController()
+      return patientStore(failsOnce, { signal, onFailure: ({ code }) => failures.push(code) })
+    }
+    const summary = await verifyLog(failing('STORE_UNAVAILABLE'), { onFinding: async () => {} })
+    assert.deepEqual([summary.digest, summary.findings, failures], [digest, 0, ['STORE_UNAVAILABLE']])
+    await assert.rejects(textOf(failing('STORE_CORRUPT')), { code: 'STORE_CORRUPT' })
+    assert.equal(failures.length, 1)
+  })
+
+  test('ends when it is interrupted in the middle of a pause', async () => {
+    const controller = new AbortController()
+    const store = await memory().open(quiet)
+    const broken = changedStore(store, {
+      head: async () => {
+        throw new StoreError('STORE_UNAVAILABLE', { store: 'memory', doing: 'reading' })
+      },
+    })
+    const onFailure = () => setImmediate(() => controller.abort(new Error('enough')))
+    await assert.rejects(patientStore(broken, { signal: controller.signal, onFailure }).head(), { name: 'AbortError' })
+  })
 })

@@ -46,18 +46,23 @@ describe('mneme completion', () => {
 
 test('mneme migrate makes a store, and prints the SQL of PostgreSQL without opening one', async (t) => {
   const { each } = await toolsPlace(t)
-  const [made, sql, named, other, alone, absent] = await each([
+  const [made, sql, named, update, other, alone, absent, wrong] = await each([
     ['migrate', '--store', 'sqlite:new.db'],
     ['migrate', '--sql', '--schema', 'shop'],
     ['migrate', '--sql', '--json', '--store', 'postgres://nobody@nowhere/db?schema=bank'],
+    ['migrate', '--sql', '--from', '2'],
     ['migrate', '--sql', '--store', 'sqlite:new.db'],
     ['migrate', '--schema', 'shop'],
     ['events', '--store', 'sqlite:absent.db'],
+    ['migrate', '--sql', '--from', '99'],
   ])
+  assert.doesNotMatch(update!.out, /CREATE (SCHEMA|TABLE)/)
+  assert.match(update!.out, /^BEGIN;\n[\s\S]*CREATE FUNCTION "mneme"[\s\S]*COMMIT;\n$/)
+  assert.match(wrong!.err, /`from`|from .*version/)
   assert.deepEqual([made!.code, made!.out], [0, 'sqlite is ready; its log has 0 events\n'])
   assert.match(sql!.out, /CREATE SCHEMA IF NOT EXISTS "shop"/)
   assert.match(JSON.parse(named!.out).sql, /CREATE SCHEMA IF NOT EXISTS "bank"/)
-  assert.deepEqual([other!.code, alone!.code, absent!.code], [2, 2, 2])
+  assert.deepEqual([other!.code, alone!.code, absent!.code, wrong!.code], [2, 2, 2, 2])
 })
 
 test('the help names each command, and is no error', async (t) => {

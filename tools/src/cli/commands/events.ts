@@ -6,6 +6,7 @@ import { several, streamName, whole } from '../arguments.ts'
 import { eventText } from '../event-lines.ts'
 import {
   type CommonOptions,
+  patientStoreOf,
   type Runtime,
   type StoreSession,
   sessionOf,
@@ -59,7 +60,8 @@ async function printEvents(session: StoreSession, options: EventsOptions): Promi
   }
 }
 
-function chosenEvents({ inspection, signal }: StoreSession, options: EventsOptions): AsyncGenerator<StoredEvent> {
+function chosenEvents(session: StoreSession, options: EventsOptions): AsyncGenerator<StoredEvent> {
+  const { inspection, signal } = session
   const { stream, type, aggregate, tag, from, to, limit, backward, tail } = options
   const named = (key: string) => inspection.stream(key, '-').aggregate
   const query: EventQuery = {
@@ -73,7 +75,7 @@ function chosenEvents({ inspection, signal }: StoreSession, options: EventsOptio
     signal,
   }
   if (tail) return followed(inspection.store, query)
-  return readEvents(inspection.store, { ...query, ...(limit !== undefined && { limit }) })
+  return readEvents(patientStoreOf(session), { ...query, ...(limit !== undefined && { limit }) })
 }
 
 async function* followed(

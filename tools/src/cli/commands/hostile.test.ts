@@ -109,8 +109,10 @@ test('looking makes no store: not in an empty file, a folder, nor beside the tab
   const before = await readFile(join(folder, 'bank.db'))
   const stores = ['sqlite:empty.db', 'sqlite:bank.db?prefix=other_', 'file:.']
   const ends = await each(stores.map((store) => ['events', '--json', '--store', store]))
+  const [vain] = await each([['import', 'none.jsonl', '--json', '--store', 'sqlite:new.db']])
+  assert.deepEqual([vain!.code, JSON.parse(vain!.err).error.code], [2, 'USAGE'])
   for (const { code, err } of ends) {
-    assert.deepEqual([code, JSON.parse(err).error.code], [1, 'STORE_NOT_MIGRATED'])
+    assert.deepEqual([code, JSON.parse(err).error.code], [2, 'STORE_NOT_MIGRATED'])
     assert.match(err, /mneme migrate/)
   }
   assert.deepEqual(await readFile(join(folder, 'bank.db')), before)

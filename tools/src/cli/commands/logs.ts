@@ -1,7 +1,8 @@
 /** `mneme verify`, `mneme export` and `mneme import`: checks a whole log, and moves it from one store to another. */
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { ToolsError } from '../../errors.ts'
+import { understood } from '../../inspection/index.ts'
 import { exportTo, exportToFile, type LogSummary } from '../../log/export-log.ts'
 import { importLog } from '../../log/import-log.ts'
 import type { LogFormat } from '../../log/lines.ts'
@@ -11,6 +12,7 @@ import { counted, type Output, oneLine, plain } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
   type CommonOptions,
+  patientStoreOf,
   type Runtime,
   type StoreSession,
   sessionOf,
@@ -44,17 +46,23 @@ export function addLogs(program: Command, runtime: Runtime): void {
   withCommonOptions(program.command('import'))
     .description('put an exported log into a store that is empty, or has the beginning of it')
     .argument('<file>', 'what export has written, in either format; - reads the standard input')
-    .action((file: string, options: CommonOptions) =>
-      withStore(sessionOf(runtime, options), options, (session) => importFile(session, file), { mayCreate: true }),
-    )
+    .action((file: string, options: CommonOptions) => {
+      // No store is made for a file that is not there.
+      if (file !== '-' && !existsSync(file)) throw new ToolsError('USAGE', `There is no file ${file}`)
+      const work = (session: StoreSession) => importFile(session, file)
+      return withStore(sessionOf(runtime, options), options, work, { mayCreate: true })
+    })
 }
 
 /** @returns the exit code */
-async function verify({ inspection, output, signal }: StoreSession): Promise<number> {
-  const { store, domain } = inspection
+async function verify(session: StoreSession): Promise<number> {
+  const { output, signal } = session
+  const { domain } = session.inspection
+  const store = patientStoreOf(session)
   const progress = showProgress({ verb: 'checking', unit: 'events', total: await store.head(), stream: process.stderr })
+  const others = new Set<string>()
   const summary = await verifyLog(store, {
-    upcast: domain && ((event) => domain.upcast(event)),
+    upcast: domain && ((event) => understood(domain, event) || others.add(event.stream.aggregate)),
     signal,
     onProgress: progress.at,
     async onFinding(finding) {
@@ -62,10 +70,13 @@ async function verify({ inspection, output, signal }: StoreSession): Promise<num
       const place = `position ${finding.position}`
       await output.result({ finding }, `${output.style('red', finding.what)} at ${place}: ${oneLine(finding.message)}`)
     },
-  })
-  progress.end()
+  }).finally(progress.end)
   await output.result({ ...summary, digest: summary.digest ?? null }, () => verifiedText(summary, output))
   if (domain === undefined) output.note('Whether a program can read the events was not checked: there is no domain.')
+  if (others.size > 0) {
+    const names = [...others].slice(0, 10).map(plain).join(', ')
+    output.note(`Whether a program can read the events of these was not checked: the domain does not have ${names}.`)
+  }
   return summary.findings === 0 ? exitCodes.done : exitCodes.failed
 }
 
@@ -76,8 +87,9 @@ function verifiedText({ events, streams, findings, isWhole, digest }: VerifySumm
   return `${output.style('red', 'not good')}: ${size}, ${counted(findings, 'finding')}${more}`
 }
 
-async function exportLog({ inspection, output, signal }: StoreSession, { out, format }: ExportOptions): Promise<void> {
-  const { store } = inspection
+async function exportLog(session: StoreSession, { out, format }: ExportOptions): Promise<void> {
+  const { output, signal } = session
+  const store = patientStoreOf(session)
   const total = await store.head()
   const progress = showProgress({ verb: 'exporting', unit: 'events', total, stream: process.stderr })
   const options = { format, signal, onProgress: progress.at }
@@ -96,18 +108,16 @@ async function exportLog({ inspection, output, signal }: StoreSession, { out, fo
   }
 }
 
-async function importFile({ inspection, output, signal }: StoreSession, file: string): Promise<void> {
+async function importFile(session: StoreSession, file: string): Promise<void> {
+  const { output, signal } = session
   const bytes: AsyncIterable<Uint8Array> = file === '-' ? standardInput({ signal }) : createReadStream(file, { signal })
   // How much is still to come is not known.
   const progress = showProgress({ verb: 'importing', unit: 'events', total: 0, stream: process.stderr })
   try {
-    const summary = await importLog(inspection.store, bytes, { signal, onProgress: progress.at })
+    const summary = await importLog(patientStoreOf(session), bytes, { signal, onProgress: progress.at })
     progress.end()
     await output.result(summary, summaryText('imported', summary))
     if (summary.goesOn) output.note('The store has more events after these.')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new ToolsError('USAGE', `There is no file ${file}`, { cause: error })
   } finally {
     progress.end()
   }

@@ -1,6 +1,6 @@
 /** `mneme parked`: events that projections and reactions have put aside, handled again or dropped. */
 import { type Command, Option } from 'commander'
-import type { ParkedEvent } from '../../../../src/index.ts'
+import { type ParkedEvent, ProjectionError } from '../../../../src/index.ts'
 import { type FollowerKind, shown } from '../../inspection/index.ts'
 import { whole } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
@@ -28,9 +28,10 @@ export function addParked(program: Command, runtime: Runtime): void {
     .description('all of them, or those of one projection or reaction')
     .argument('[name]')
     .addOption(kind())
-    .action((name: string | undefined, options: ParkedOptions) =>
-      withStore(sessionOf(runtime, options), options, (session) => list(session, name, options)),
-    )
+    .action(async (name: string | undefined, options: ParkedOptions) => {
+      const work = (session: StoreSession) => list(session, name, options)
+      runtime.exitCode = await withStore(sessionOf(runtime, options), options, work)
+    })
   withCommonOptions(group.command('retry'))
     .description('handle them again, here and now; no other process may run it')
     .argument('<name>')
@@ -54,20 +55,40 @@ function chosen({ inspection }: StoreSession, kind: FollowerKind | undefined): r
   return followersOf(inspection, kind === undefined ? ['projection', 'reaction'] : [kind])
 }
 
-async function list(session: StoreSession, name: string | undefined, { kind }: ParkedOptions): Promise<void> {
-  const { inspection, output } = session
+/** @returns the exit code */
+async function list(session: StoreSession, name: string | undefined, { kind }: ParkedOptions): Promise<number> {
+  const { output } = session
   const all = chosen(session, kind)
-  let count = 0
-  for (const follower of name === undefined ? all : [followerNamed(all, name)]) {
-    const { kind, name } = follower
-    const of = kind === 'reaction' ? (await inspection.reaction(name)).reactions : await managed(inspection, follower)
-    for (const parked of (await of?.parked(name)) ?? []) {
-      count++
-      const value = { kind, name, ...(shown(parked) as object) }
-      await output.result(value, () => parkedText(follower, parked, output))
+  if (name !== undefined) {
+    const count = await listOf(session, followerNamed(all, name))
+    if (count === 0) output.note('Nothing is parked.')
+    return exitCodes.done
+  }
+  let [count, failed] = [0, 0]
+  for (const follower of all) {
+    try {
+      count += await listOf(session, follower)
+    } catch (error) {
+      // What this program cannot read of one hides nothing of the others.
+      if (!(error instanceof ProjectionError)) throw error
+      failed++
+      output.note(error.message)
     }
   }
-  if (count === 0) output.note('Nothing is parked.')
+  if (count === 0 && failed === 0) output.note('Nothing is parked.')
+  return failed === 0 ? exitCodes.done : exitCodes.failed
+}
+
+/** @returns how many there are */
+async function listOf({ inspection, output }: StoreSession, follower: Follower): Promise<number> {
+  const { kind, name } = follower
+  const of = kind === 'reaction' ? (await inspection.reaction(name)).reactions : await managed(inspection, follower)
+  const all = (await of?.parked(name)) ?? []
+  for (const parked of all) {
+    const value = { kind, name, ...(shown(parked) as object) }
+    await output.result(value, () => parkedText(follower, parked, output))
+  }
+  return all.length
 }
 
 function parkedText({ name }: Follower, parked: ParkedEvent, output: Output): string {

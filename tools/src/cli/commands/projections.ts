@@ -99,10 +99,13 @@ function comparisonText(name: string, found: RowComparison, output: Output): str
 /** Waits for a long work, and shows how far it is. */
 async function watched<Result>(verb: string, job: Job<Result>): Promise<Result> {
   let progress: ReturnType<typeof showProgress> | undefined
-  for await (const { position, head } of job) {
-    progress ??= showProgress({ verb, unit: 'positions', total: head, stream: process.stderr })
-    progress.at(position)
+  try {
+    for await (const { position, head } of job) {
+      progress ??= showProgress({ verb, unit: 'positions', total: head, stream: process.stderr })
+      progress.at(position)
+    }
+    return await job
+  } finally {
+    progress?.end()
   }
-  progress?.end()
-  return job
 }

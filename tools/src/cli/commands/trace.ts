@@ -8,6 +8,7 @@ import { counted, type Output, plain, streamText } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
   type CommonOptions,
+  patientStoreOf,
   type Runtime,
   type StoreSession,
   sessionOf,
@@ -52,14 +53,15 @@ async function print(session: StoreSession, id: string, options: TraceCommandOpt
 }
 
 async function traced(
-  { inspection, signal }: StoreSession,
+  session: StoreSession,
   id: string,
   { stream, from, to }: TraceCommandOptions,
 ): Promise<CauseTree | undefined> {
+  const { inspection, signal } = session
   let progress: ReturnType<typeof showProgress> | undefined
   let shownTotal: number | undefined
   try {
-    return await traceCauses(inspection.store, id, {
+    return await traceCauses(patientStoreOf(session), id, {
       signal,
       ...(stream && { stream: inspection.stream(stream.aggregate, stream.id) }),
       ...(from !== undefined && { from }),
