@@ -6,6 +6,7 @@
 import type { RecordedEvent } from '../domain/event.ts'
 import { shownEvent } from './events.ts'
 import { checkRead, type Exchange, filtersOf, parametersOf, written } from './exchange.ts'
+import { livePageSize } from './page-size.ts'
 import { idInLog, idInStream } from './place-id.ts'
 import { problemOf } from './problem.ts'
 import { aggregateOf } from './routes.ts'
@@ -28,7 +29,7 @@ export async function followLog(exchange: Exchange): Promise<Response> {
   const asked = askedStart(from, request.headers.get('last-event-id'), [1, 2])
   await checkRead(exchange, { kind: 'log', ...filters })
   const { options, id } = await startInLog(inside.store, asked, filters)
-  const subscribe: Subscribe = (signal) => bank.events({ ...filters, ...options, pageSize, signal })
+  const subscribe: Subscribe = (signal) => bank.events({ ...filters, ...options, pageSize: livePageSize, signal })
   return streamed(exchange, subscribe, idInLog, id)
 }
 
@@ -41,12 +42,10 @@ export async function followAggregate(exchange: Exchange): Promise<Response> {
   await checkRead(exchange, { kind: 'stream', aggregate: key, id })
   const stream = { aggregate: aggregateOf(service, key).name, id }
   const start = await startInStream(service.inside.store, stream, asked)
-  const subscribe: Subscribe = (signal) => service.bank[key](id).events({ ...start.options, pageSize, signal })
+  const subscribe: Subscribe = (signal) =>
+    service.bank[key](id).events({ ...start.options, pageSize: livePageSize, signal })
   return streamed(exchange, subscribe, idInStream, start.id)
 }
-
-/** How many events a stream reads at once. They are in memory until its client has taken them. */
-const pageSize = 100
 
 /** @param startId the id of the place behind which it begins */
 function streamed(

@@ -2,7 +2,7 @@
 import type { RecordedEvent } from '../domain/event.ts'
 import { malformed } from './body.ts'
 import {
-  answer,
+  answerText,
   checkRead,
   type Exchange,
   inTime,
@@ -10,7 +10,9 @@ import {
   parametersOf,
   type Service,
   wholeParameter,
+  written,
 } from './exchange.ts'
+import { pageCharactersMax, piece } from './page-size.ts'
 import { addressed } from './states.ts'
 
 /** An event as clients get it. Its metadata says who has sent the command, so it is left out unless it is wanted. */
@@ -30,17 +32,50 @@ export async function readHistory(exchange: Exchange): Promise<Response> {
   if (direction !== 'forward' && direction !== 'backward') malformed('direction is neither forward nor backward')
   await checkRead(exchange, { kind: 'stream', aggregate: key, id })
   const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) }
-  const events = await inTime(exchange, async (signal) => {
-    const found: RecordedEvent[] = []
-    // One more than wanted, to know whether there is a next page.
-    const read = service.bank[key](id).history({ ...range, direction, limit: limit + 1, signal })
-    for await (const event of read) found.push(event)
-    return found
+  const page = await inTime(exchange, async (signal) => {
+    const texts: string[] = []
+    let size = 0
+    for await (const event of historyOf(service.bank[key](id), { ...range, direction, signal }, limit + 1)) {
+      if (texts.length === limit || size >= pageCharactersMax) return { texts, ...nextPage(direction, event.sequence) }
+      const text = JSON.stringify(written(exchange, shownEvent(service, event)))
+      texts.push(text)
+      size += text.length
+    }
+    return { texts }
   })
-  const page = events.slice(0, limit).map((event) => shownEvent(service, event))
-  const following = events[limit]
-  const next = following === undefined ? {} : nextPage(direction, following.sequence)
-  return answer(exchange, { events: page, ...next })
+  const { texts, ...next } = page
+  return answerText(exchange, `{"events":[${texts.join(',')}]${continued(next)}}`)
+}
+
+interface Read {
+  readonly from?: number
+  readonly to?: number
+  readonly direction: 'forward' | 'backward'
+  readonly signal: AbortSignal
+}
+
+/** The events of a history, read a few at once. */
+async function* historyOf(handle: any, read: Read, most: number): AsyncGenerator<RecordedEvent, void, void> {
+  let place = read
+  for (let left = most; left > 0; ) {
+    const limit = Math.min(piece, left)
+    let last: RecordedEvent | undefined
+    let count = 0
+    for await (const event of handle.history({ ...place, limit }) as AsyncIterable<RecordedEvent>) {
+      yield event
+      last = event
+      count++
+    }
+    if (last === undefined || count < limit) return
+    left -= count
+    place = { ...place, ...(read.direction === 'forward' ? { from: last.sequence + 1 } : { to: last.sequence }) }
+  }
+}
+
+/** Further members of a record in JSON. */
+const continued = (members: object): string => {
+  const text = JSON.stringify(members)
+  return text === '{}' ? '' : `,${text.slice(1, -1)}`
 }
 
 /** The parameter with which the next page begins at an event. */

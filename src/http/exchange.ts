@@ -86,7 +86,12 @@ export async function checkRead({ service, user, request }: Exchange, read: Read
 
 /** An answer as JSON, in the form that the client accepts. */
 export function answer(exchange: Exchange, value: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(JSON.stringify(written(exchange, value)), {
+  return answerText(exchange, JSON.stringify(written(exchange, value)), headers)
+}
+
+/** An answer whose JSON was made by `written`. */
+export function answerText(exchange: Exchange, json: string, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(json, {
     headers: {
       'Content-Type': acceptsMarked(exchange.request) ? markedType : plainType,
       'Cache-Control': 'no-store',

@@ -2,6 +2,7 @@
 import { StoreError } from '../../domain/error.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { EventStore, StoredEvent } from '../../store/store.ts'
+import { pageCharactersMax, piece } from '../page-size.ts'
 import { beginning, type Place } from './offset.ts'
 
 /** The text of an event, if it is a message. */
@@ -33,7 +34,7 @@ interface SourceOptions {
   readonly contentType: string
   readonly messageOf: MessageOf
   readonly subscribe: Subscribe
-  /** How many events are read at once. */
+  /** The greatest number of events in a page. */
   readonly limit: number
 }
 
@@ -47,11 +48,11 @@ export function logSource({ store, contentType, messageOf, subscribe, limit }: S
       const [last] = (await store.readAll(everything, { direction: 'backward', limit: 1 })).events
       return last === undefined ? beginning : { at: last.position, checksum: last.checksum }
     },
-    async read({ at, checksum }) {
+    read: inPieces(limit, async ({ at, checksum }, most) => {
       const behind = at === 0 ? { position: 0 } : { position: at, checksum }
-      const page = await store.readAll({ from: at + 1, to: Number.POSITIVE_INFINITY }, { limit, behind })
+      const page = await store.readAll({ from: at + 1, to: Number.POSITIVE_INFINITY }, { limit: most, behind })
       return { ...messagesOf(page.events, messageOf), place: placeAfter(page, at, checksum), isLast: page.isLast }
-    },
+    }),
     grown: (after, signal) => firstOf(subscribe(after, signal), signal),
   }
 }
@@ -73,10 +74,10 @@ export function streamSource(
       const [last] = await store.readStream(stream, everything, { direction: 'backward', limit: 1 })
       return last === undefined ? undefined : { at: last.sequence, checksum: last.checksum }
     },
-    async read({ at, checksum }) {
+    read: inPieces(limit, async ({ at, checksum }, most) => {
       // The event at the place is read again, because it shows whether the stream is still the one that was read.
       const range = { from: Math.max(1, at), to: Number.POSITIVE_INFINITY }
-      const found = await store.readStream(stream, range, { limit: limit + 1 })
+      const found = await store.readStream(stream, range, { limit: most + 1 })
       const known = at === 0 ? undefined : found[0]
       if (at > 0 && known?.checksum !== checksum) {
         throw new StoreError('LOG_REPLACED', {
@@ -85,12 +86,30 @@ export function streamSource(
           head: await store.head(),
         })
       }
-      const events = at === 0 ? found.slice(0, limit) : found.slice(1)
+      const events = at === 0 ? found.slice(0, most) : found.slice(1)
       const last = events.at(-1)
       const place = last === undefined ? { at, checksum } : { at: last.sequence, checksum: last.checksum }
-      return { ...messagesOf(events, messageOf), place, isLast: found.length <= limit }
-    },
+      return { ...messagesOf(events, messageOf), place, isLast: found.length <= most }
+    }),
     grown: (after, signal) => firstOf(subscribe(after, signal), signal),
+  }
+}
+
+/** Reads a page a few events at once, until it is full. */
+function inPieces(
+  limit: number,
+  read: (after: Place, most: number) => Promise<Messages>,
+): (after: Place) => Promise<Messages> {
+  return async (after) => {
+    const messages: string[] = []
+    let [place, isLast, size] = [after, false, 0]
+    for (let left = limit; left > 0 && !isLast && size < pageCharactersMax; left -= piece) {
+      const found = await read(place, Math.min(piece, left))
+      messages.push(...found.messages)
+      for (const { length } of found.messages) size += length
+      ;({ place, isLast } = found)
+    }
+    return { messages, place, isLast }
   }
 }
 
