@@ -124,9 +124,7 @@ export async function start(definition: SettledDefinition, options: StartOptions
     stopping.abort()
     const followers = { reactions: [...runners(reactions), singletons], projections: runners(projections) }
     const { stopTimeoutMs } = limits
-    return stopDomain({ kernel, node, ...followers, stores, environment, stopTimeoutMs, observing, warn }).finally(() =>
-      keys?.close(),
-    )
+    return stopDomain({ kernel, node, ...followers, stores, keys, environment, stopTimeoutMs, observing, warn })
   }
   const streamTail = new StreamTail(stores.events, tail)
   const subscriptions = { store: stores.events, tail, streamTail, environment, stopped: stopping.signal }

@@ -38,6 +38,8 @@ interface Parts {
   readonly reactions: readonly Stoppable[]
   readonly projections: readonly Stoppable[]
   readonly stores: Stores
+  /** The keys of personal fields; absent if no part of the domain has any. */
+  readonly keys: { close(): Promise<void> } | undefined
   readonly environment: Environment
   readonly stopTimeoutMs: number
   /** Absent if nobody observes. */
@@ -84,9 +86,9 @@ async function stopAll(some: readonly Stoppable[]): Promise<void> {
 }
 
 /** A store that is still busy, for instance because a handler does not end, closes later. */
-async function closeWithin(timeoutMs: number, { stores, environment, warn }: Parts): Promise<void> {
+async function closeWithin(timeoutMs: number, { stores, keys, environment, warn }: Parts): Promise<void> {
   const done = new AbortController()
-  const closing = closeStores(stores)
+  const closing = Promise.resolve(keys?.close()).then(() => closeStores(stores))
   const isClosed = closing.then(() => true)
   const isLate = sleep(environment, timeoutMs, done.signal).then(() => false)
   try {

@@ -14,12 +14,12 @@ import { serverKinds, serverPlace } from '../support/crash/server-place.ts'
 import type { Place } from '../support/crash/writer-protocol.ts'
 import { ada, impatient, Shop, secrets } from '../support/personal/shop.ts'
 import { onServer } from '../support/servers/server.ts'
-import { leftOut, sized } from '../support/size.ts'
+import { leftOut } from '../support/size.ts'
 import type { LethalWrite } from './forgetter.ts'
 
 const program = new URL('./forgetter.ts', import.meta.url)
 const timeoutMs = 120_000
-const delays = Array.from({ length: sized(2, 1) }, (_, i) => i / 2)
+const delays = [0, 0.5]
 
 const open = (place: Place) =>
   Shop.start({ store: storeAt(place), environment: impatient(), projections: 'manual', log: { warn: () => {} } })
@@ -36,10 +36,10 @@ async function killAt(place: Place, at: LethalWrite): Promise<readonly string[] 
 }
 
 async function checkAfter(place: Place, said: readonly string[]): Promise<void> {
-  assert.ok(!said.includes('forgotten'))
   {
     await using shop = await open(place)
     const { email } = await shop.customer('1').state()
+    if (said.includes('forgotten')) assert.equal(email?.value, forgotten)
     if (said.includes('registered')) assert.ok(email?.value === secrets[0] || email?.value === forgotten)
     assert.equal((await shop.customer('2').state()).email?.value, secrets[0])
     // The client does not know whether it was stored, and sends it again.
@@ -62,7 +62,7 @@ async function checkAfter(place: Place, said: readonly string[]): Promise<void> 
 async function killEverywhere(place: () => Promise<Place>): Promise<void> {
   const moments = [
     ...(leftOut === undefined ? [{ when: 'before', delayMs: 0 } as const] : []),
-    ...delays.map((delayMs) => ({ when: 'during', delayMs }) as const),
+    ...(leftOut === undefined ? delays.map((delayMs) => ({ when: 'during', delayMs }) as const) : []),
     { when: 'after', delayMs: 0 },
   ] as const
   for (const moment of moments) {
@@ -73,7 +73,8 @@ async function killEverywhere(place: () => Promise<Place>): Promise<void> {
       await first.stop()
       const said = await killAt(where, { write, ...moment })
       if (said === undefined) {
-        assert.equal(write, 4, 'a key, an event and a destroyed key are written')
+        // A key, an event and a destroyed key are written, and that the process has keys, where others may have some.
+        assert.ok(write >= (where.store === 'file' ? 4 : 6))
         break
       }
       await checkAfter(where, said)

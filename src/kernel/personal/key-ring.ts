@@ -3,23 +3,26 @@
  *
  * A key is stored before the first event that uses it. Keys in memory may be used for `keyAgeMaxMs` after the key store
  * was last asked which keys were destroyed; the ring asks again long before. `forget` deletes a key in one step, and
- * then waits that long. So when it has answered, no process reads a value of the subject, or seals one with the old
- * key. Times are measured by clocks that nobody can set.
+ * then waits until each ring that may have it says that it is gone, or for that time (`key-holders.ts`). So when it has
+ * answered, no process reads a value of the subject, or seals one with the old key. Times are measured by clocks that
+ * nobody can set.
  *
  * All keys are rows of one storage. The term of its checkpoint counts the changes, so that two processes cannot both
  * create a subject's key. Its position stays at 0, because a position belongs to a log. Its note counts the destroyed
  * keys; a row for each of them says which key it was.
  */
-import { hasCode, StoreError } from '../../domain/error.ts'
+import { StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import { SealedValue } from '../../domain/sealed-value.ts'
 import type { Cipher } from '../../runtime/cipher.ts'
-import { type Environment, sleep } from '../../runtime/environment.ts'
-import type { ProjectionStep, ProjectionStore, Row } from '../../store/store.ts'
+import { type Environment, waitAtMost } from '../../runtime/environment.ts'
+import type { Row } from '../../store/store.ts'
 import { pauseAfter, tryUpTo } from '../retry.ts'
 import { findBoxes, openBoxes } from './boxes.ts'
 import { bySubject } from './by-subject.ts'
 import { Key } from './key.ts'
+import { isOvertaken, type KeyStore, triesMax, untilSaved } from './key-changes.ts'
+import { KeyHolders, type KeysLook, keyAgeMaxMs } from './key-holders.ts'
 import {
   type DestroyedKey,
   destroyedIn,
@@ -37,30 +40,23 @@ import {
   subjectRow,
 } from './key-rows.ts'
 
-/** How long a key in memory may be used without asking whether it was destroyed. */
-const keyAgeMaxMs = 5000
-/** How long `forget` waits for processes that have the key. Timers may fire a little early. */
-export const waitForOthersMs: number = keyAgeMaxMs + 50
 /** How often that is asked. */
 const askEveryMs = 1000
 /** Keys that are kept in memory although nothing refers to them at the moment. */
 const keptMax = 10_000
-/** How often a step that other processes made impossible is tried again. */
-const triesMax = 100
 const loadTriesMax = 5
+/** How long it may take to say that the ring is closed. */
+const closeMsMax = 1000
 
 export interface KeyRingOptions {
-  readonly store: Pick<ProjectionStore, 'loadCheckpoint' | 'loadRowsWithCheckpoint' | 'listRows' | 'saveStep'> & {
-    readonly name: string
-    /** Whether no other process can have keys in memory. */
-    readonly singleWriter: boolean
-  }
+  readonly store: KeyStore
   readonly cipher: Cipher
   readonly environment: Environment
 }
 
 export class KeyRing {
   readonly #options: KeyRingOptions
+  readonly #holders: KeyHolders
   /** The newest key of each subject that was used lately. The oldest come first. */
   readonly #bySubject = new Map<string, Key>()
   /** All keys that something refers to. */
@@ -68,8 +64,10 @@ export class KeyRing {
   readonly #collected = new FinalizationRegistry<string>((id) => {
     if (this.#byId.get(id)?.deref() === undefined) this.#byId.delete(id)
   })
-  /** How many destroyed keys are known. */
+  /** How many destroyed keys are gone from memory. */
   #destroyed = 0
+  /** How many there are, as far as is known. */
+  #known = 0
   /** How often this ring has destroyed keys. They are counted above at the next question. */
   #destroyedHere = 0
   #confirmedAt = Number.NEGATIVE_INFINITY
@@ -82,6 +80,7 @@ export class KeyRing {
 
   constructor(options: KeyRingOptions) {
     this.#options = options
+    this.#holders = new KeyHolders(options)
   }
 
   /** Whether keys in memory may be used. */
@@ -130,6 +129,7 @@ export class KeyRing {
 
   /** Asks which keys were destroyed. */
   ask(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve()
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined
     })
@@ -172,29 +172,34 @@ export class KeyRing {
    */
   async destroy(subject: string): Promise<readonly DestroyedKey[]> {
     const { store, environment } = this.#options
-    const destroyed = await this.#untilSaved(async () => {
+    const { destroyed, count } = await untilSaved(this.#options, async () => {
       const { checkpoint, values } = await store.loadRowsWithCheckpoint(keysName, [
         subjectRow(subject),
         forgottenRow(subject),
       ])
       const stored = keyIn(store.name, subjectRow(subject), values[0])
       const before = forgottenIn(store.name, subject, values[1])
-      if (stored === undefined) return { result: before }
-      const result = [...before, { id: stored.id, subject, destroyedAt: environment.now() }]
-      return { step: destroyingStep(checkpoint, result), result }
+      const count = destroyedIn(checkpoint)
+      if (stored === undefined) return { result: { destroyed: before, count } }
+      const destroyed = [...before, { id: stored.id, subject, destroyedAt: environment.now() }]
+      return { step: destroyingStep(checkpoint, destroyed), result: { destroyed, count: count + 1 } }
     })
     this.#destroyedHere++
     for (const { id } of destroyed) this.#byId.get(id)?.deref()?.destroy()
     this.#bySubject.delete(subject)
     // Also if it was destroyed before: the process that did it may have ended before it had waited.
-    if (destroyed.length > 0 && !store.singleWriter) await sleep(environment, waitForOthersMs)
+    if (destroyed.length > 0) await this.#holders.settled(count)
     return destroyed
   }
 
-  /** Stops asking. Values can be read for a short time after that. */
-  close(): void {
+  /** Stops asking. Values can be read for a short time after that. Never throws. */
+  async close(): Promise<void> {
     this.#isClosed = true
     this.#cancelTimer?.()
+    const asked = Promise.resolve(this.#asking).catch(() => {})
+    const closing = asked.then(() => this.#holders.close())
+    // If that fails, it is waited for as for a process that was killed.
+    await waitAtMost(this.#options.environment, closeMsMax, closing)
   }
 
   // -- keys ------------------------------------------------------------------------------------------
@@ -245,24 +250,26 @@ export class KeyRing {
       const result = { keys: stored, count: destroyedIn(checkpoint) }
       return rows.length === 0 ? { result } : { step: stepFrom(checkpoint, checkpoint.note, rows), result }
     }
-    const { keys } = await this.#newest(
-      () => this.#untilSaved(create),
+    return this.#newest(
+      () => untilSaved(this.#options, create),
       ({ count }) => count,
+      ({ keys }) => keys.map((stored) => this.#keep(stored, true)),
     )
-    return keys.map((stored) => this.#keep(stored, true))
   }
 
   /** Loads keys by their ids. */
   async #load(ids: readonly string[]): Promise<readonly Key[]> {
     const { store, environment } = this.#options
     const load = () => store.loadRowsWithCheckpoint(keysName, ids.map(keyRow))
-    const { values } = await this.#newest(
+    return this.#newest(
       () => tryUpTo(loadTriesMax, environment, load),
       ({ checkpoint }) => destroyedIn(checkpoint),
+      ({ values }) => {
+        const lost = ids.filter((_, i) => values[i] === undefined)
+        if (lost.length > 0) throw new StoreError('KEY_MISSING', { store: store.name, keys: lost })
+        return values.map((value, i) => this.#keep(keyIn(store.name, keyRow(ids[i]!), value)!, false))
+      },
     )
-    const lost = ids.filter((_, i) => values[i] === undefined)
-    if (lost.length > 0) throw new StoreError('KEY_MISSING', { store: store.name, keys: lost })
-    return values.map((value, i) => this.#keep(keyIn(store.name, keyRow(ids[i]!), value)!, false))
   }
 
   /**
@@ -270,17 +277,22 @@ export class KeyRing {
    * key, may name keys that were destroyed since, so it is read again. If that does not help, the key store went back
    * to an earlier state.
    *
+   * @param use is called at once, before anything newer can be known
    * @throws StoreError `KEYS_REPLACED`
    */
-  async #newest<Result>(read: () => Promise<Result>, countOf: (result: Result) => number): Promise<Result> {
+  async #newest<Read, Result>(
+    read: () => Promise<Read>,
+    countOf: (read: Read) => number,
+    use: (read: Read, count: number) => Result,
+  ): Promise<Result> {
     const { store, environment } = this.#options
     for (let tries = 1; ; tries++) {
       const before = this.#destroyedHere
       const result = await read()
       if (this.#destroyedHere !== before) continue
       const found = countOf(result)
-      const known = this.#destroyed
-      if (found >= known) return result
+      const known = this.#known
+      if (found >= known) return use(result, found)
       if (tries >= loadTriesMax) throw new StoreError('KEYS_REPLACED', { store: store.name, found, known })
       await pauseAfter(environment, tries)
     }
@@ -303,36 +315,32 @@ export class KeyRing {
     return key
   }
 
-  /** Reads and saves again and again, until the step was saved or none is necessary. */
-  async #untilSaved<Result>(
-    compute: () => Promise<{ readonly step?: ProjectionStep; readonly result: Result }>,
-  ): Promise<Result> {
-    const { store, environment } = this.#options
+  // -- which keys were destroyed ----------------------------------------------------------------------
+
+  async #ask(): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        const { step, result } = await compute()
-        if (step !== undefined) await store.saveStep(keysName, step)
-        return result
+        return await this.#askOnce()
       } catch (error) {
-        // After any failure it is read again, and that shows whether the step was saved.
-        const isRetryable =
-          hasCode(error, 'CHECKPOINT_CONFLICT') || (error as { retryable?: boolean }).retryable === true
-        if (!isRetryable || tries >= triesMax) throw error
-        await pauseAfter(environment, Math.min(tries, 3))
+        if (!isOvertaken(error) || tries >= triesMax) throw error
+        await pauseAfter(this.#options.environment, Math.min(tries, 3))
       }
     }
   }
 
-  // -- which keys were destroyed ----------------------------------------------------------------------
-
-  async #ask(): Promise<void> {
+  async #askOnce(): Promise<void> {
     const { store, environment } = this.#options
     let askedAt = 0
-    const ask = async () => {
+    const look = () => {
       askedAt = environment.elapsed()
-      return destroyedIn(await store.loadCheckpoint(keysName))
+      return this.#holders.look()
     }
-    const count = await this.#newest(ask, (found) => found)
+    const countOf = ({ checkpoint }: KeysLook) => destroyedIn(checkpoint)
+    const [found, count] = await this.#newest(look, countOf, (read, now) => {
+      // From now on, keys are loaded as they are after these were destroyed.
+      this.#known = now
+      return [read, now] as const
+    })
     if (count > this.#destroyed) {
       let after = destroyedRow(this.#destroyed)
       for (;;) {
@@ -347,16 +355,18 @@ export class KeyRing {
       }
       this.#destroyed = count
     }
+    await this.#holders.enter(found)
+    if (this.#isClosed) return
     this.#confirmedAt = askedAt
     this.#askLater()
   }
 
-  /** Asks at intervals, as long as there are keys in memory. */
+  /** Asks at intervals, as long as there are keys in memory or others wait for this ring. */
   #askLater(): void {
     if (this.#cancelTimer !== undefined || this.#isClosed) return
     const ask = () => {
       this.#cancelTimer = undefined
-      if (this.#byId.size === 0) return
+      if (this.#byId.size === 0 && !this.#holders.isEntered) return
       // If the key store does not answer, keys cannot be used after a while, and the next question is asked then.
       void this.ask()
         .catch(() => {})

@@ -15,6 +15,8 @@ const digits = 16
 export const subjectRow = (subject: string): string => `subject ${subject}`
 export const keyRow = (id: string): string => `key ${id}`
 export const forgottenRow = (subject: string): string => `forgotten ${subject}`
+export const holderPrefix = 'holder '
+export const holderRow = (id: string): string => holderPrefix + id
 export const destroyedPrefix = 'destroyed '
 export const destroyedRow = (n: number): string => destroyedPrefix + String(n).padStart(digits, '0')
 
@@ -34,6 +36,14 @@ export interface DestroyedKey {
   readonly subject: string
   /** In milliseconds since 1970. */
   readonly destroyedAt: number
+}
+
+/** A process that may have keys in memory. */
+export interface Holder {
+  /** So many of the destroyed keys, in their order, are gone from its memory. */
+  readonly destroyed: number
+  /** When it began to forget all, by its own clock, in milliseconds since 1970. */
+  readonly closedAt?: number
 }
 
 /** A step that changes keys, and counts the change. */
@@ -73,6 +83,12 @@ export function forgottenIn(store: string, subject: string, value: Json | undefi
   if (value === undefined) return []
   return formed<{ readonly keys: readonly DestroyedKey[] }>(store, forgottenRow(subject), value, isList).keys
 }
+
+/** A process that may have keys in memory. @throws StoreError `PERSONAL_TOO_NEW`, `STORE_CORRUPT` */
+export const holderIn = (store: string, key: string, value: Json | undefined): Holder | undefined =>
+  value === undefined ? undefined : formed(store, key, value, ({ destroyed }) => typeof destroyed === 'number')
+
+export const holderAsRow = (key: string, holder: Holder): Row => ({ key, value: { format, ...holder } })
 
 type Found = Readonly<Record<string, unknown>>
 

@@ -13,7 +13,7 @@ import {
   reaction,
   reject,
 } from '../../../src/index.ts'
-import { waitForOthersMs } from '../../../src/kernel/personal/key-ring.ts'
+import { waitForOthersMs } from '../../../src/kernel/personal/key-holders.ts'
 
 const registration = z.object({
   customer: z.string(),

@@ -226,9 +226,21 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a certificate is given without waiting for processes that have the key',
-    file: 'kernel/personal/key-ring.ts',
-    find: 'await sleep(environment, waitForOthersMs)',
-    replace: 'await sleep(environment, 1)',
+    file: 'kernel/personal/key-holders.ts',
+    find: 'sleep(environment, waitForOthersMs, over.signal)',
+    replace: 'sleep(environment, 1, over.signal)',
+  },
+  {
+    name: 'a process that uses keys does not say so',
+    file: 'kernel/personal/key-holders.ts',
+    find: 'if (store.singleWriter || (own',
+    replace: 'if (store.singleWriter || own === undefined || (own',
+  },
+  {
+    name: 'a process says that one more of the destroyed keys is gone',
+    file: 'kernel/personal/key-holders.ts',
+    find: 'holderAsRow(this.#row, { destroyed })',
+    replace: 'holderAsRow(this.#row, { destroyed: destroyed + 1 })',
   },
   {
     name: 'keys are used as long as they are in memory',
@@ -251,8 +263,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a key that was loaded before it was destroyed is believed',
     file: 'kernel/personal/key-ring.ts',
-    find: 'if (found >= known) return result',
-    replace: 'if (found >= 0) return result',
+    find: 'if (found >= known) return use(result, found)',
+    replace: 'if (found >= 0) return use(result, found)',
   },
   {
     name: 'a key that is destroyed again is not named in the certificate',

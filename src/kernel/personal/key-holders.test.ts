@@ -1,0 +1,120 @@
+/** For whom one waits who destroys a key. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { systemCipher } from '../../application/system-cipher.ts'
+import { encode } from '../../domain/encoding.ts'
+import type { Json } from '../../domain/json.ts'
+import { valueIn } from '../../domain/sealed-value.ts'
+import { memory, Personal } from '../../index.ts'
+import { manualEnvironment } from '../../testing/manual-environment.ts'
+import { KeyRing } from './key-ring.ts'
+
+async function sealedBy(ring: KeyRing, subject: string, text: string): Promise<Json> {
+  const value = Personal.of(subject, text)
+  await ring.seal([value])
+  return JSON.parse(JSON.stringify(encode('', value)))
+}
+
+async function opened(ring: KeyRing, box: Json): Promise<Personal<unknown>> {
+  const [own] = await ring.open([box])
+  return valueIn(own as object) as Personal<unknown>
+}
+
+/** Rings on one store whose time is that of a test. One that stands still has no timers. */
+async function ringsInTime(t: TestContext) {
+  const environment = manualEnvironment()
+  const store = await memory().open({ warn: () => {}, now: environment.now })
+  t.after(() => store.close())
+  const cipher = systemCipher()
+  return {
+    environment,
+    ring: () => new KeyRing({ store, cipher, environment }),
+    standing: () => new KeyRing({ store, cipher, environment: { ...environment, after: () => () => {} } }),
+    /** How long some work takes. */
+    async took(work: Promise<unknown>): Promise<number> {
+      let isOver = false
+      void work.finally(() => {
+        isOver = true
+      })
+      const begun = environment.elapsed()
+      for (;;) {
+        await environment.advance(0)
+        if (isOver) return environment.elapsed() - begun
+        await environment.advance(10)
+      }
+    },
+  }
+}
+
+test('destroying a key takes until the other processes have asked, which they do each second', async (t) => {
+  const { environment, ring, took } = await ringsInTime(t)
+  const one = ring()
+  const box = await sealedBy(one, 'ada', 'secret')
+  const others = [ring(), ring(), ring()]
+  const opening = Promise.all(others.map((other) => opened(other, box)))
+  await took(opening)
+  const values = await opening
+  await environment.advance(300)
+  const takenMs = await took(
+    one.destroy('ada').then(() => {
+      for (const value of values) assert.ok(value.isForgotten)
+    }),
+  )
+  assert.ok(takenMs > 0 && takenMs <= 1000, `${takenMs} ms`)
+  // Whoever has no keys is not waited for, and the first call may have been cut short.
+  assert.equal(await took(ring().destroy('ada')), 0)
+})
+
+test('a process that stands still is waited for until it cannot use its keys, once', async (t) => {
+  const { environment, ring, standing, took } = await ringsInTime(t)
+  const one = ring()
+  const box = await sealedBy(one, 'ada', 'secret')
+  const bobs = await sealedBy(one, 'bob', 'secret')
+  const other = standing()
+  const value = await opened(other, box)
+  const takenMs = await took(
+    one.destroy('ada').then(() => {
+      assert.throws(() => value.value, { code: 'KEYS_UNCONFIRMED' })
+    }),
+  )
+  assert.ok(takenMs > 5000 && takenMs < 5300, `${takenMs} ms`)
+  assert.equal(await took(one.destroy('ada')), 0)
+  // When it goes on, it is waited for again.
+  assert.equal((await opened(other, bobs)).value, 'secret')
+  assert.ok(value.isForgotten)
+  assert.ok((await took(one.destroy('bob'))) > 5000)
+  await environment.advance(0)
+})
+
+test('values of a domain that was stopped can be read for a moment, and are waited for', async (t) => {
+  const { environment, ring, took } = await ringsInTime(t)
+  const [one, other, another] = [ring(), ring(), ring()]
+  const box = await sealedBy(one, 'ada', 'secret')
+  const value = await opened(other, box)
+  await took(other.close())
+  assert.equal(value.value, 'secret')
+  const takenMs = await took(one.destroy('ada'))
+  assert.ok(takenMs > 5000 && takenMs < 5300, `${takenMs} ms`)
+  assert.throws(() => value.value, { code: 'KEYS_UNCONFIRMED' })
+  // One that was stopped long ago has none.
+  const bobs = await sealedBy(one, 'bob', 'secret')
+  assert.equal((await opened(another, bobs)).value, 'secret')
+  await took(another.close())
+  await environment.advance(61_000)
+  assert.equal(await took(one.destroy('bob')), 0)
+})
+
+test('rows of processes that were stopped are removed by those that come', async () => {
+  const place = memory()
+  const store = await place.open({ warn: () => {}, now: Date.now })
+  const environment = manualEnvironment()
+  const rows = async () => (await store.listRows('personal keys', { prefix: 'holder ', limit: 10 })).rows.length
+  for (let i = 0; i < 3; i++) {
+    const ring = new KeyRing({ store, cipher: systemCipher(), environment })
+    await sealedBy(ring, `person ${i}`, 'secret')
+    assert.equal(await rows(), [1, 2, 1][i])
+    await Promise.all([ring.close(), environment.advance(1000)])
+    await environment.advance(i === 0 ? 0 : 61_000)
+  }
+  await store.close()
+})
