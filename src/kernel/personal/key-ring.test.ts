@@ -1,6 +1,7 @@
 /** One ring in one process; `test/personal` has several, on every store. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { heldStore } from '../../../test/support/stores/held-store.ts'
 import { systemCipher } from '../../application/system-cipher.ts'
 import { systemEnvironment } from '../../application/system-environment.ts'
@@ -347,4 +348,28 @@ test('nothing is sealed with a key that is destroyed while it is loaded', async 
   loading.release()
   const box = await sealing
   assert.equal((await opened((await ringOn(t, place)).ring, box)).value, 'new')
+})
+
+test('a key that was loaded before it was destroyed is not kept, whichever answer comes a moment before the other', async (t) => {
+  for (let moments = -20; moments <= 20; moments++) {
+    const place = memory()
+    const { store, hold } = heldStore(place)
+    const [one, other] = [await ringOn(t, place), await ringOn(t, store)]
+    const box = await sealedBy(one.ring, 'ada', 'secret')
+    await other.ring.ask()
+    const loading = hold('answer', 'loadRowsWithCheckpoint')
+    const opening = opened(other.ring, box)
+    await loading.isThere
+    const gone = one.ring.destroy('ada')
+    await setImmediate()
+    const listing = hold('answer', 'listRows')
+    const asking = other.ring.ask()
+    await listing.isThere
+    const [first, last] = moments < 0 ? [loading, listing] : [listing, loading]
+    first.release()
+    for (let moment = 0; moment < Math.abs(moments); moment++) await undefined
+    last.release()
+    await Promise.all([asking, gone])
+    assert.equal((await opening).isForgotten, true, `${moments}`)
+  }
 })
