@@ -1,11 +1,13 @@
 /** For whom one waits who destroys a key. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { heldStore } from '../../../test/support/stores/held-store.ts'
 import { systemCipher } from '../../application/system-cipher.ts'
 import { encode } from '../../domain/encoding.ts'
 import type { Json } from '../../domain/json.ts'
 import { valueIn } from '../../domain/sealed-value.ts'
 import { memory, Personal } from '../../index.ts'
+import type { Store } from '../../store/store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { KeyRing } from './key-ring.ts'
 
@@ -84,6 +86,30 @@ test('a process that stands still is waited for until it cannot use its keys, on
   assert.ok(value.isForgotten)
   assert.ok((await took(one.destroy('bob'))) > 5000)
   await environment.advance(0)
+})
+
+test('an answer about destroyed keys counts from when it was asked for, not from when it came', async () => {
+  const environment = manualEnvironment()
+  const place = memory()
+  const { store, hold } = heldStore(place)
+  const [one, other] = await Promise.all([place, store].map((each) => each.open({ warn: () => {}, now: Date.now })))
+  const ringOf = (each: Store) => new KeyRing({ store: each, cipher: systemCipher(), environment })
+  const box = await sealedBy(ringOf(one!), 'ada', 'secret')
+  const ring = ringOf(other!)
+  const value = await opened(ring, box)
+  const asking = hold('answer', 'loadRowsWithCheckpoint')
+  await environment.advance(1000)
+  await asking.isThere
+  await environment.advance(3500)
+  asking.release()
+  await environment.advance(0)
+  const lost = [1, 2, 3].map(() => hold('answer', 'loadRowsWithCheckpoint'))
+  await environment.advance(1400)
+  assert.equal(value.value, 'secret')
+  await environment.advance(200)
+  assert.throws(() => value.value, { code: 'KEYS_UNCONFIRMED' })
+  for (const { release } of lost) release()
+  await Promise.all([one!.close(), other!.close()])
 })
 
 test('values of a domain that was stopped can be read for a moment, and are waited for', async (t) => {

@@ -249,22 +249,10 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'return this.#confirmedAt > 0',
   },
   {
-    name: 'an answer about destroyed keys counts from when it came, not from when it was asked for',
-    file: 'kernel/personal/key-ring.ts',
-    find: 'this.#confirmedAt = askedAt',
-    replace: 'this.#confirmedAt = environment.elapsed()',
-  },
-  {
     name: 'a key that was destroyed elsewhere is looked for only once',
     file: 'kernel/personal/key-ring.ts',
     find: 'if (count > this.#destroyed) {',
     replace: 'if (count > this.#destroyed && this.#destroyed === 0) {',
-  },
-  {
-    name: 'a key that was loaded before it was destroyed is believed',
-    file: 'kernel/personal/key-ring.ts',
-    find: 'if (found >= known) return use(result, found)',
-    replace: 'if (found >= 0) return use(result, found)',
   },
   {
     name: 'a key that is destroyed again is not named in the certificate',
