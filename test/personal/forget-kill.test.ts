@@ -19,7 +19,6 @@ import type { LethalWrite } from './forgetter.ts'
 
 const program = new URL('./forgetter.ts', import.meta.url)
 const timeoutMs = 120_000
-const delays = [0, 0.5]
 
 const open = (place: Place) =>
   Shop.start({ store: storeAt(place), environment: impatient(), projections: 'manual', log: { warn: () => {} } })
@@ -60,11 +59,11 @@ async function checkAfter(place: Place, said: readonly string[]): Promise<void> 
 }
 
 async function killEverywhere(place: () => Promise<Place>): Promise<void> {
-  const moments = [
-    ...(leftOut === undefined ? [{ when: 'before', delayMs: 0 } as const] : []),
-    ...(leftOut === undefined ? delays.map((delayMs) => ({ when: 'during', delayMs }) as const) : []),
+  // Before the next write is after the one before it.
+  const moments: readonly Omit<LethalWrite, 'write'>[] = [
     { when: 'after', delayMs: 0 },
-  ] as const
+    ...(leftOut === undefined ? [{ when: 'during', delayMs: 0.5 } as const] : []),
+  ]
   for (const moment of moments) {
     for (let write = 1; ; write++) {
       const where = await place()

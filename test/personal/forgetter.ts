@@ -1,6 +1,6 @@
 /**
- * The program that registers a customer and forgets it, and ends itself by `kill -9` at one of its writes: before it,
- * while it is under way, or when it is done but not answered.
+ * The program that registers a customer and forgets it, and ends itself by `kill -9` at one of its writes: while it is
+ * under way, or when it is done but not answered.
  */
 import type { Store, StoreFactory } from '../../src/index.ts'
 import { listen, say } from '../../src/testing/crash/told-program.ts'
@@ -12,7 +12,7 @@ import { ada, impatient, Shop } from '../support/personal/shop.ts'
 export interface LethalWrite {
   /** 1 for the first write. */
   readonly write: number
-  readonly when: 'before' | 'during' | 'after'
+  readonly when: 'during' | 'after'
   /** For a write under way: how long after its beginning. */
   readonly delayMs: number
 }
@@ -25,7 +25,6 @@ function lethal(factory: StoreFactory, { write, when, delayMs }: LethalWrite): S
   const guarded = <Args extends readonly unknown[], Result>(effect: (...args: Args) => Promise<Result>) => {
     return async (...args: Args): Promise<Result> => {
       const isLast = ++writes === write
-      if (isLast && when === 'before') die()
       if (isLast && when === 'during') setTimeout(die, delayMs)
       const result = await effect(...args)
       if (isLast) die()
