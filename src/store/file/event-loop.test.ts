@@ -14,6 +14,7 @@ const { commitTo, snapshotOf, stream, testPlace } = await import('./test-place.f
 const { at } = await import('../../testing/checkpoint-at.ts')
 const { listAll } = await import('../../testing/conformance/row-listing.ts')
 const { Snapshots } = await import('./rows/snapshots.ts')
+const { platformLoop } = await import('../../runtime/timers.ts')
 
 const unlimited = { limit: Number.POSITIVE_INFINITY }
 const all = { from: 0, to: Number.POSITIVE_INFINITY }
@@ -144,7 +145,7 @@ describe('The event loop turns', () => {
   })
 
   test('while snapshots without events are searched for', async () => {
-    const snapshots = new Snapshots()
+    const snapshots = new Snapshots(platformLoop)
     for (const n of upTo(2000)) snapshots.save(snapshotOf(stream(`s${n}`), 1), 1, true).apply()
     await turnsOften(200, () => snapshots.dropLost(() => 0))
   })

@@ -5,8 +5,7 @@
  */
 import type { Json } from '../../domain/json.ts'
 import type { StreamId } from '../../domain/stream.ts'
-import { Breath, SharedBreath } from '../../runtime/breath.ts'
-import { platformLoop } from '../../runtime/timers.ts'
+import { Breath, type EventLoop, SharedBreath } from '../../runtime/breath.ts'
 import type { Commit } from '../commit.ts'
 import { CommitQueue } from '../commit-queue.ts'
 import { Listeners } from '../listeners.ts'
@@ -59,6 +58,7 @@ export interface FileStoreParts {
   /** Whether the log is marked as not synced, until it is closed. */
   readonly syncsAtClosing: boolean
   readonly now: () => number
+  readonly loop: EventLoop
 }
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
@@ -83,12 +83,13 @@ export class FileStore implements Store {
   readonly #reservations = new Reservations()
   readonly #now: () => number
   readonly #syncsAtClosing: boolean
-  readonly #breath = new SharedBreath(platformLoop)
+  readonly #loop: EventLoop
+  readonly #breath: SharedBreath
   readonly #listeners = new Listeners()
   readonly #calls: OpenCalls
 
   constructor({ disk, directory, log, lock, index, segments, rows, ...rest }: FileStoreParts) {
-    const { commitsIndexed, syncsAtClosing, now } = rest
+    const { commitsIndexed, syncsAtClosing, now, loop } = rest
     this.#disk = disk
     this.#syncsAtClosing = syncsAtClosing
     this.#directory = directory
@@ -98,7 +99,9 @@ export class FileStore implements Store {
     this.#segments = segments
     this.#rows = rows
     this.#now = now
-    this.#reader = new LogReader(directory, index, segments)
+    this.#loop = loop
+    this.#breath = new SharedBreath(loop)
+    this.#reader = new LogReader(directory, index, segments, loop)
     const writer = new LogWriter({
       store: directory,
       index,
@@ -106,6 +109,7 @@ export class FileStore implements Store {
       reader: this.#reader,
       reservations: this.#reservations,
       now,
+      loop,
     })
     this.#keeper = new IndexKeeper({ disk, directory, index, segments, log }, commitsIndexed)
     this.#queue = new CommitQueue(async (groups, writers) => {
@@ -135,7 +139,7 @@ export class FileStore implements Store {
 
   streamEnds(streams: readonly StreamId[]): Promise<readonly StreamEnd[]> {
     return this.#read(async () => {
-      const breath = new Breath(platformLoop)
+      const breath = new Breath(this.#loop)
       const ends: StreamEnd[] = []
       for (const [i, stream] of streams.entries()) {
         if (i % endsAtOnce === 0 && breath.isDue) await breath.pause()

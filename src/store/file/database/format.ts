@@ -33,8 +33,12 @@ export async function readFormat(disk: Disk, directory: string): Promise<string 
   throw corrupt(directory, `${directory}/${formatName}`, 'it does not say which log this is')
 }
 
-/** Reads the format, or writes it into a new store. The caller has the lock. Returns the id of the log. */
-export async function readOrMakeFormat(disk: Disk, directory: string): Promise<string> {
+/**
+ * Reads the format, or writes it into a new store. The caller has the lock. Returns the id of the log.
+ *
+ * @param newId makes an id that no other log has
+ */
+export async function readOrMakeFormat(disk: Disk, directory: string, newId: () => string): Promise<string> {
   const log = await readFormat(disk, directory)
   if (log !== undefined) return log
 
@@ -42,7 +46,7 @@ export async function readOrMakeFormat(disk: Disk, directory: string): Promise<s
   if (segment !== undefined) {
     throw corrupt(directory, `${directory}/${formatName}`, `it is missing, although there is a log (${segment})`)
   }
-  const made = crypto.randomUUID()
+  const made = newId()
   const text = `${JSON.stringify({ format, version: formatVersion, log: made })}\n`
   await replaceFile(disk, directory, formatName, (file) => writeFully(file, Buffer.from(text), 0))
   return made

@@ -12,8 +12,9 @@ import { StoreError } from '../../../domain/error.ts'
 import { type Disk, writeFully } from './disk.ts'
 import { troubleOf } from './failure.ts'
 import { checkInPlace, type HeldFile, hold } from './in-place.ts'
-import { ask, type LifeSocket, listen } from './life-socket.ts'
-import { type Life, lifeOf, type ProcessIdentity, thisProcess } from './process-identity.ts'
+import type { LifeSocket } from './life-socket.ts'
+import { type Machine, thisMachine } from './machine.ts'
+import type { Life, ProcessIdentity } from './process-identity.ts'
 
 interface Owner extends ProcessIdentity {
   /** Distinguishes this lock from others of the same process. */
@@ -49,10 +50,10 @@ export interface Lock {
 }
 
 /** @throws StoreError `STORE_LOCKED`, `STORE_READ_ONLY`, `STORE_FULL`, `STORE_UNAVAILABLE` */
-export async function lock(disk: Disk, directory: string): Promise<Lock> {
+export async function lock(disk: Disk, directory: string, machine: Machine = thisMachine): Promise<Lock> {
   try {
     for (let tries = 0; tries < triesMax; tries++) {
-      const taken = await tryLock(disk, directory)
+      const taken = await tryLock(disk, directory, machine)
       if (taken !== undefined) return taken
     }
   } catch (cause) {
@@ -62,13 +63,14 @@ export async function lock(disk: Disk, directory: string): Promise<Lock> {
 }
 
 /** Returns `undefined` if another process was faster. */
-async function tryLock(disk: Disk, directory: string): Promise<Lock | undefined> {
+async function tryLock(disk: Disk, directory: string, machine: Machine): Promise<Lock | undefined> {
   const numbers = await lockNumbers(disk, directory)
   const highest = numbers.at(-1)
-  const before = highest === undefined ? undefined : await findLock(disk, directory, pathOf(directory, highest))
+  const before =
+    highest === undefined ? undefined : await findLock(disk, directory, pathOf(directory, highest), machine)
   if (before !== undefined) checkFree(directory, before)
   const own = (highest ?? 0) + 1
-  const held = await claim(disk, pathOf(directory, own))
+  const held = await claim(disk, pathOf(directory, own), machine)
   if (held === undefined) return undefined
   try {
     if (!(await isHighest(disk, directory, own))) {
@@ -117,7 +119,7 @@ async function isHighest(disk: Disk, directory: string, own: number): Promise<bo
  * A lock, and whether its owner runs. A lock in a copy of a store has no effect, because it belongs to the original.
  * Returns `undefined` for a lock that a power failure left without content: the process that made it has ended.
  */
-async function findLock(disk: Disk, directory: string, path: string): Promise<FoundLock | undefined> {
+async function findLock(disk: Disk, directory: string, path: string, machine: Machine): Promise<FoundLock | undefined> {
   const text = (await disk.readText(`${path}/${ownerName}`)) ?? ''
   if (/^\0*$/.test(text)) return undefined
   const owner = parsed(text)
@@ -126,8 +128,8 @@ async function findLock(disk: Disk, directory: string, path: string): Promise<Fo
   const isLocal = () => disk.isLocal(directory)
   const isCopy = (await isLocal()) && owner.folder !== (await disk.identityOf(path))
   if (isCopy) return { path, owner, life: 'released' }
-  const askSocket = () => ask(`${path}/${socketName}`)
-  return { path, owner, life: await lifeOf(owner, { isLocal, askSocket }) }
+  const askSocket = () => machine.ask(`${path}/${socketName}`)
+  return { path, owner, life: await machine.lifeOf(owner, { isLocal, askSocket }) }
 }
 
 function parsed(text: string): Owner | undefined {
@@ -156,8 +158,8 @@ interface Held extends Made {
 }
 
 /** Makes a complete lock with its open socket. Returns `undefined` if the number is taken. */
-async function claim(disk: Disk, path: string): Promise<Held | undefined> {
-  const token = crypto.randomUUID()
+async function claim(disk: Disk, path: string, machine: Machine): Promise<Held | undefined> {
+  const token = machine.newId()
   const made = `${path}.${token}.new`
   let socket: LifeSocket | undefined
   try {
@@ -165,11 +167,12 @@ async function claim(disk: Disk, path: string): Promise<Held | undefined> {
     const folder = (await disk.identityOf(made)) ?? ''
     const file = await disk.open(`${made}/${ownerName}`, 'create')
     try {
-      await writeFully(file, Buffer.from(`${JSON.stringify({ ...thisProcess(), token, folder } satisfies Owner)}\n`), 0)
+      const owner: Owner = { ...machine.thisProcess(), token, folder }
+      await writeFully(file, Buffer.from(`${JSON.stringify(owner)}\n`), 0)
     } finally {
       await file.close()
     }
-    socket = await listen(`${made}/${socketName}`)
+    socket = await machine.listen(`${made}/${socketName}`)
     const isOwn = await disk.renameNew(made, path)
     // A file server may have renamed it, although it reported a failure.
     if (isOwn || (await tokenOf(disk, path)) === token) {

@@ -4,8 +4,7 @@
  * finds accidents. It is no defence against a person who edits the file on purpose.
  */
 import { crc32 } from 'node:zlib'
-import { Breath } from '../../../runtime/breath.ts'
-import { platformLoop } from '../../../runtime/timers.ts'
+import type { Breath } from '../../../runtime/breath.ts'
 import { type DiskFile, readFully } from '../database/disk.ts'
 
 const lineFeed = 10
@@ -98,7 +97,7 @@ export async function visitLines(
   file: DiskFile,
   { from, to }: { readonly from: number; readonly to: number },
   visit: (line: Buffer, offset: number) => void,
-  breath: Breath = new Breath(platformLoop),
+  breath: Breath,
 ): Promise<void> {
   let rest: Buffer = Buffer.alloc(0)
   let offset = from

@@ -4,8 +4,7 @@
  * turn, and each piece checks the signal.
  */
 import type { StreamId } from '../../../domain/stream.ts'
-import { Breath } from '../../../runtime/breath.ts'
-import { platformLoop } from '../../../runtime/timers.ts'
+import { Breath, type EventLoop } from '../../../runtime/breath.ts'
 import { checkBehind, examinedBy, matches, readOptions } from '../../page.ts'
 import type { Range } from '../../range.ts'
 import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../../store.ts'
@@ -61,11 +60,13 @@ export class LogReader {
   readonly #store: string
   readonly #index: CommitIndex
   readonly #segments: Segments
+  readonly #loop: EventLoop
 
-  constructor(store: string, index: CommitIndex, segments: Segments) {
+  constructor(store: string, index: CommitIndex, segments: Segments, loop: EventLoop) {
     this.#store = store
     this.#index = index
     this.#segments = segments
+    this.#loop = loop
   }
 
   async readStream(id: StreamId, range: Range, options: ReadOptions): Promise<readonly StoredEvent[]> {
@@ -77,7 +78,7 @@ export class LogReader {
     if (last < first || limit === 0) return []
     if (backward) first = Math.max(first, last - limit + 1)
     else last = Math.min(last, first + limit - 1)
-    const breath = new Breath(platformLoop, options.signal)
+    const breath = new Breath(this.#loop, options.signal)
     const commits = await this.#commitsOf(stream, { first, last }, breath)
     const events: StoredEvent[] = []
     const take = (event: StoredEvent) => {
@@ -140,7 +141,7 @@ export class LogReader {
     const { events } = gathered
     const index = this.#index
     const [low, high] = [index.commitAt(span.first), index.commitAt(span.last)]
-    const breath = new Breath(platformLoop, options.signal)
+    const breath = new Breath(this.#loop, options.signal)
     const isWanted = this.#wanted(options)
     const allPass = options.types === undefined && options.tags === undefined
     const takesAll = allPass && options.aggregates === undefined

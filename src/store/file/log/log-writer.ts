@@ -5,8 +5,7 @@
  */
 import { MnemeError } from '../../../domain/error.ts'
 import type { StreamId } from '../../../domain/stream.ts'
-import { Breath } from '../../../runtime/breath.ts'
-import { platformLoop } from '../../../runtime/timers.ts'
+import { Breath, type EventLoop } from '../../../runtime/breath.ts'
 import type { Commit } from '../../commit.ts'
 import { isMet } from '../../expectation.ts'
 import type { Reservations } from '../../reservations.ts'
@@ -141,6 +140,7 @@ export interface LogWriterParts {
   readonly reader: LogReader
   readonly reservations: Reservations
   readonly now: () => number
+  readonly loop: EventLoop
 }
 
 export class LogWriter {
@@ -150,15 +150,17 @@ export class LogWriter {
   readonly #reader: LogReader
   readonly #reservations: Reservations
   readonly #now: () => number
+  readonly #loop: EventLoop
   readonly #lines = new LineBuffer()
 
-  constructor({ store, index, segments, reader, reservations, now }: LogWriterParts) {
+  constructor({ store, index, segments, reader, reservations, now, loop }: LogWriterParts) {
     this.#store = store
     this.#index = index
     this.#segments = segments
     this.#reader = reader
     this.#reservations = reservations
     this.#now = now
+    this.#loop = loop
   }
 
   /**
@@ -171,7 +173,7 @@ export class LogWriter {
     writers: readonly (string | undefined)[],
   ): Promise<readonly AppendResult[]> {
     const batch = new Batch(this.#index.head)
-    const breath = new Breath(platformLoop)
+    const breath = new Breath(this.#loop)
     this.#lines.clear()
     try {
       for (const [i, commits] of groups.entries()) {

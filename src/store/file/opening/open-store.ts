@@ -9,6 +9,7 @@ import type { Disk } from '../database/disk.ts'
 import { troubleOf } from '../database/failure.ts'
 import { readFormat, readOrMakeFormat } from '../database/format.ts'
 import { type Lock, lock } from '../database/lock.ts'
+import { type Machine, thisMachine } from '../database/machine.ts'
 import { FileStore } from '../file-store.ts'
 import { type SegmentOptions, Segments } from '../log/segments.ts'
 import { markUnsynced, unmarkUnsynced } from '../log/unsynced.ts'
@@ -20,13 +21,15 @@ import { recover } from './recovery.ts'
 export interface FileStoreSettings extends SegmentOptions, JournalOptions {
   readonly disk: Disk
   readonly directory: string
+  /** The machine that has the disk: this one by default. */
+  readonly machine?: Machine
   /** Whether the store is made if there is none. True by default. */
   readonly migrate?: boolean
 }
 
 /** @throws DefinitionError `OPTION_INVALID`; StoreError of every code but `STORE_CLOSED` */
 export async function openStore(settings: FileStoreSettings, options: OpenOptions): Promise<FileStore> {
-  const { disk, directory, migrate = true } = settings
+  const { disk, directory, machine = thisMachine, migrate = true } = settings
   try {
     if (migrate) await makeDirectory(disk, directory)
     // Files of another version are not changed, nor is their lock.
@@ -35,14 +38,14 @@ export async function openStore(settings: FileStoreSettings, options: OpenOption
       const reason = 'there is none, and migrate is false'
       throw new StoreError('STORE_NOT_MIGRATED', { store: directory, reason })
     }
-    const held = await lock(disk, directory)
+    const held = await lock(disk, directory, machine)
     try {
       if (held.takenOver !== undefined) {
         const message = `The lock of ${directory} was taken over from ${held.takenOver.owner}, which has ended without closing it`
         options.warn({ code: 'LOCK_TAKEN_OVER', message })
       }
-      const log = await readOrMakeFormat(disk, directory)
-      return await openParts(settings, options, { lock: held, log })
+      const log = await readOrMakeFormat(disk, directory, machine.newId)
+      return await openParts(settings, options, { lock: held, log, machine })
     } catch (error) {
       await held.release().catch(() => undefined)
       throw error
@@ -55,11 +58,12 @@ export async function openStore(settings: FileStoreSettings, options: OpenOption
 async function openParts(
   settings: FileStoreSettings,
   options: OpenOptions,
-  { lock, log }: { readonly lock: Lock; readonly log: string },
+  { lock, log, machine }: { readonly lock: Lock; readonly log: string; readonly machine: Machine },
 ): Promise<FileStore> {
   const { disk, directory, compactBytesMin, mayLoseOnPowerFailure } = settings
   const { warn, now } = options
-  const { index, segments: list, cut, rebuilt, scanned, wasUnsynced } = await recover(disk, directory, log)
+  const { loop } = machine
+  const { index, segments: list, cut, rebuilt, scanned, wasUnsynced } = await recover(disk, directory, log, machine)
   if (cut !== undefined) warn({ code: 'TORN_TAIL_CUT', message: cut })
   if (rebuilt !== undefined) {
     const message = `The index of ${directory} was not used (${rebuilt}) and was rebuilt from ${scanned} commits`
@@ -68,7 +72,7 @@ async function openParts(
   const segments = new Segments({ disk, directory, lock }, settings, list)
   try {
     await segments.start()
-    const place = { disk, directory, log, lock, journal: { compactBytesMin, mayLoseOnPowerFailure } }
+    const place = { disk, directory, log, lock, loop, journal: { compactBytesMin, mayLoseOnPowerFailure } }
     const rows = await FileRows.open(place, index, options)
     if (mayLoseOnPowerFailure) await markUnsynced(disk, directory, index.end)
     else if (wasUnsynced) await unmarkUnsynced(disk, directory)
@@ -87,6 +91,7 @@ async function openParts(
       rows,
       commitsIndexed,
       now,
+      loop,
       syncsAtClosing: mayLoseOnPowerFailure,
     })
   } catch (error) {

@@ -6,11 +6,10 @@
  * something else, is therefore damaged: it is refused, and nothing is changed. A person who knows that there is no
  * better copy can remove the index.
  */
-import { randomInt } from 'node:crypto'
 import { Breath } from '../../../runtime/breath.ts'
-import { platformLoop } from '../../../runtime/timers.ts'
 import type { Disk } from '../database/disk.ts'
 import { corrupt } from '../database/failure.ts'
+import type { Machine } from '../database/machine.ts'
 import { firstPositionOf } from '../database/segment-name.ts'
 import { CommitIndex } from '../index/commit-index.ts'
 import { type IndexedSegment, indexName, type LoadedIndex, loadIndex } from '../index/index-file.ts'
@@ -40,14 +39,14 @@ interface FoundSegment extends IndexedSegment {
 const remedy = `put it back (or remove ${indexName} to open without it, if there is no other copy)`
 
 /** @param log its id. @throws StoreError `STORE_CORRUPT`, or an error of the disk */
-export async function recover(disk: Disk, directory: string, log: string): Promise<Recovered> {
-  const breath = new Breath(platformLoop)
+export async function recover(disk: Disk, directory: string, log: string, machine: Machine): Promise<Recovered> {
+  const breath = new Breath(machine.loop)
   const found = await findSegments(disk, directory)
   const saved = await loadIndex(disk, directory, log, breath)
   if (saved !== undefined) checkCovered(directory, saved.segments, found)
   const reason = saved === undefined ? 'it is missing, unreadable, or of another log' : changeIn(saved.segments, found)
-  if (saved !== undefined && reason === undefined) await checkLast(disk, directory, saved.index, found)
-  const index = saved !== undefined && reason === undefined ? saved.index : new CommitIndex(randomInt(0x7fffffff))
+  if (saved !== undefined && reason === undefined) await checkLast({ disk, directory }, saved.index, found, breath)
+  const index = saved !== undefined && reason === undefined ? saved.index : new CommitIndex(machine.newSeed())
   const covered = index.count
   const bounds = { proven: saved?.index.end ?? 0, unsyncedFrom: await unsyncedFrom(disk, directory) }
   const scan = new Scan(directory, index, bounds, breath)
@@ -111,10 +110,10 @@ function changeIn(indexed: readonly IndexedSegment[], found: readonly FoundSegme
 
 /** @throws StoreError `STORE_CORRUPT` if the last commit of an index is not where the index has it */
 async function checkLast(
-  disk: Disk,
-  directory: string,
+  { disk, directory }: { readonly disk: Disk; readonly directory: string },
   index: CommitIndex,
   found: readonly FoundSegment[],
+  breath: Breath,
 ): Promise<void> {
   const commit = index.count - 1
   if (commit === -1) return
@@ -126,11 +125,12 @@ async function checkLast(
       const file = await disk.open(path, 'read')
       try {
         let fits = false
-        await visitLines(file, { from: offset - base, to: index.end - base }, (line) => {
+        const visit = (line: Buffer): void => {
           const record = parseLine(line)
           fits = isRecord(record) && record.position === index.position.get(commit)
           fits &&= checksumOf(line) === index.checksum.get(commit)
-        })
+        }
+        await visitLines(file, { from: offset - base, to: index.end - base }, visit, breath)
         if (fits) return
       } finally {
         await file.close()

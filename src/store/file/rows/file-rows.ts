@@ -1,5 +1,6 @@
 /** The data beside the log: snapshots, projections and leases, each with its journal. */
 import type { StreamId } from '../../../domain/stream.ts'
+import type { EventLoop } from '../../../runtime/breath.ts'
 import type { Lease, OpenOptions, ProjectionStep, Snapshot } from '../../store.ts'
 import type { Disk } from '../database/disk.ts'
 import type { Lock } from '../database/lock.ts'
@@ -16,6 +17,7 @@ export interface FileRowsPlace {
   /** The id of the log. */
   readonly log: string
   readonly lock: Lock
+  readonly loop: EventLoop
   readonly journal: JournalOptions
 }
 
@@ -40,12 +42,17 @@ export class FileRows {
 
   /** Opens the journals, and drops entries about events that the log has lost. */
   static async open(place: FileRowsPlace, index: CommitIndex, { warn, now }: OpenOptions): Promise<FileRows> {
-    const [snapshots, projections, leases] = [new Snapshots(), new Projections(), new Leases(place.lock.token, now)]
+    const { loop } = place
+    const [snapshots, projections] = [new Snapshots(loop), new Projections(loop)]
+    const leases = new Leases(place.lock.token, now)
     const opened: Journal[] = []
     const open = async (name: string, contents: JournalContents) => {
       const { disk, directory, log, lock } = place
-      const journal = await Journal.open({ disk, directory, log, lock, name }, contents, place.journal, (message) =>
-        warn({ code: 'TORN_TAIL_CUT', message }),
+      const journal = await Journal.open(
+        { disk, directory, log, lock, loop, name },
+        contents,
+        place.journal,
+        (message) => warn({ code: 'TORN_TAIL_CUT', message }),
       )
       opened.push(journal)
       return journal

@@ -12,6 +12,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { StoreError } from '../../../domain/error.ts'
+import { Breath, type EventLoop } from '../../../runtime/breath.ts'
 import { type Disk, type DiskFile, replaceFile, writeFully } from '../database/disk.ts'
 import { corrupt, troubleOf } from '../database/failure.ts'
 import { checkInPlace, type HeldFile, hold } from '../database/in-place.ts'
@@ -49,6 +50,7 @@ export interface JournalPlace {
   /** The id of the log beside it. */
   readonly log: string
   readonly lock: Pick<Lock, 'check'>
+  readonly loop: EventLoop
 }
 
 export interface JournalOptions {
@@ -122,7 +124,12 @@ export class Journal {
     const file = await disk.open(path, 'write')
     try {
       const { length } = await file.status()
-      const { end, checksum, isDamaged } = await replayAll(file, { length, seed: seedOf(place) }, contents)
+      const { end, checksum, isDamaged } = await replayAll(
+        file,
+        { length, seed: seedOf(place) },
+        contents,
+        new Breath(place.loop),
+      )
       if (end < length) {
         const reason = 'the line does not fit its checksum, or does not follow the line before it'
         const where = `${path}, byte ${end}`
@@ -288,9 +295,10 @@ async function replayAll(
   file: DiskFile,
   { length, seed }: { readonly length: number; readonly seed: number },
   contents: JournalContents,
+  breath: Breath,
 ): Promise<Replayed> {
   let [end, checksum, isWhole, isDamaged] = [0, seed, true, false]
-  await visitLines(file, { from: 0, to: length }, (line, offset) => {
+  const visit = (line: Buffer, offset: number): void => {
     if (!isWhole) return
     const change = parseLine(line, undefined, checksum)
     isWhole = change !== undefined && isReplayed(contents, change)
@@ -298,7 +306,8 @@ async function replayAll(
       checksum = checksumOf(line)
       end = offset + line.length
     } else isDamaged = line.at(-1) === lineFeed && !line.includes(0)
-  })
+  }
+  await visitLines(file, { from: 0, to: length }, visit, breath)
   return { end, checksum, isDamaged }
 }
 

@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { platformLoop } from '../../../runtime/timers.ts'
 import type { RowPage } from '../../store.ts'
 import { GrowingMap } from './growing-map.ts'
 import { Rows } from './projection-rows.ts'
@@ -25,7 +26,7 @@ test('a growing map equals a map, below and above the size at which it is divide
 })
 
 test('rows that are added and deleted during the sort are in the right place', async () => {
-  const rows = new Rows()
+  const rows = new Rows(platformLoop)
   for (let n = 0; n < 30_000; n++) rows.set(`k${n}`, `${n}`)
   const listed: Promise<RowPage>[] = [rows.list({ limit: Number.POSITIVE_INFINITY })]
   for (let round = 0; round < 20; round++) {
@@ -49,7 +50,7 @@ test('rows that are added and deleted during the sort are in the right place', a
 })
 
 test('the size of rows is their size in a journal', () => {
-  const rows = new Rows()
+  const rows = new Rows(platformLoop)
   rows.set('a', '"x"')
   rows.set('b', '1')
   const { size } = rows

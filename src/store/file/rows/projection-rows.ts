@@ -3,8 +3,7 @@
  * pieces between which the event loop may turn, and kept sorted from then on.
  */
 import type { Json } from '../../../domain/json.ts'
-import { Breath } from '../../../runtime/breath.ts'
-import { platformLoop } from '../../../runtime/timers.ts'
+import { Breath, type EventLoop } from '../../../runtime/breath.ts'
 import { OrderedKeys } from '../../ordered-keys.ts'
 import { firstKey, isMet, rowCharactersMax, rowsLookedAtMax } from '../../row-page.ts'
 import type { Row, RowPage, RowQuery } from '../../store.ts'
@@ -16,9 +15,14 @@ const keysAtOnce = 64
 
 export class Rows {
   readonly #texts = new GrowingMap<string>()
+  readonly #loop: EventLoop
   /** Absent before the first request. */
   #order: { readonly keys: OrderedKeys; readonly isWhole: Promise<void> } | undefined
   #size = 0
+
+  constructor(loop: EventLoop) {
+    this.#loop = loop
+  }
 
   /** Their approximate number of bytes in a journal. */
   get size(): number {
@@ -52,7 +56,7 @@ export class Rows {
 
   /** The rows of a page. Rows that change while it is made may be as before or as after the change. */
   async list({ after, prefix = '', where = [], limit }: RowQuery): Promise<RowPage> {
-    const breath = new Breath(platformLoop)
+    const breath = new Breath(this.#loop)
     const keys = await this.#ordered(breath)
     const rows: Row[] = []
     let from = firstKey(after, prefix)

@@ -4,8 +4,7 @@
  * own: after a power failure a projection is where it was some moments before, and continues from there.
  */
 import { type Json, type JsonObject, toJson } from '../../../domain/json.ts'
-import { Breath } from '../../../runtime/breath.ts'
-import { platformLoop } from '../../../runtime/timers.ts'
+import { Breath, type EventLoop } from '../../../runtime/breath.ts'
 import { checkKey, checkProjection, checkStepEnd } from '../../arguments.ts'
 import { checkCheckpoint, noCheckpoint } from '../../checkpoint.ts'
 import type { Checkpoint, ProjectionStep, RowPage, RowQuery, RowsWithCheckpoint } from '../../store.ts'
@@ -35,7 +34,12 @@ const rowsOfChangeMax = 1000
 
 export class Projections implements JournalContents {
   readonly #projections = new Map<string, Projection>()
+  readonly #loop: EventLoop
   #size = 0
+
+  constructor(loop: EventLoop) {
+    this.#loop = loop
+  }
 
   /** The journal has answers of reactions and timers, so only a person may decide to lose a part of it. */
   readonly remedy = 'remove the file to begin with all projections and reactions from the start'
@@ -78,7 +82,7 @@ export class Projections implements JournalContents {
 
   async rows(projection: string, keys: readonly string[]): Promise<readonly (Json | undefined)[]> {
     const rows = this.#projections.get(projection)?.rows
-    const breath = new Breath(platformLoop)
+    const breath = new Breath(this.#loop)
     const values: (Json | undefined)[] = []
     for (const key of keys) {
       if (breath.isDue) await breath.pause()
@@ -92,7 +96,7 @@ export class Projections implements JournalContents {
     const checkpoint = this.checkpoint(projection)
     const rows = this.#projections.get(projection)?.rows
     const texts = keys.map((key) => rows?.text(key))
-    const breath = new Breath(platformLoop)
+    const breath = new Breath(this.#loop)
     const values: (Json | undefined)[] = []
     for (const text of texts) {
       if (breath.isDue) await breath.pause()
@@ -118,7 +122,7 @@ export class Projections implements JournalContents {
     const { position, term } = to
     const note = toJson('The note of a checkpoint', to.note) as JsonObject
     const checkpoint = Object.freeze({ position, term, note })
-    const breath = new Breath(platformLoop)
+    const breath = new Breath(this.#loop)
     const texts: (readonly [string, string | undefined])[] = []
     const listed: string[] = []
     for (const { key, value } of rows) {
@@ -154,7 +158,7 @@ export class Projections implements JournalContents {
   ): void {
     let projection = this.#projections.get(name)
     if (projection === undefined) {
-      projection = { checkpoint, local, rows: new Rows() }
+      projection = { checkpoint, local, rows: new Rows(this.#loop) }
       this.#projections.set(name, projection)
     }
     const { rows } = projection

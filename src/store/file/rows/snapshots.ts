@@ -4,8 +4,7 @@
  */
 import { type Json, toJson } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
-import { Breath } from '../../../runtime/breath.ts'
-import { platformLoop } from '../../../runtime/timers.ts'
+import { Breath, type EventLoop } from '../../../runtime/breath.ts'
 import { checkSnapshot } from '../../arguments.ts'
 import type { Snapshot } from '../../store.ts'
 import { GrowingMap } from './growing-map.ts'
@@ -35,7 +34,12 @@ interface Kept {
 export class Snapshots implements JournalContents {
   /** The snapshots by aggregate and id, oldest first. */
   readonly #kept = new Map<string, GrowingMap<readonly Kept[]>>()
+  readonly #loop: EventLoop
   #size = 0
+
+  constructor(loop: EventLoop) {
+    this.#loop = loop
+  }
 
   readonly remedy = undefined
 
@@ -87,7 +91,7 @@ export class Snapshots implements JournalContents {
 
   /** Drops the snapshots of events that the log beside it has lost. Returns how many. */
   async dropLost(lastSequence: (stream: StreamId) => number): Promise<number> {
-    const breath = new Breath(platformLoop)
+    const breath = new Breath(this.#loop)
     let count = 0
     for (const [aggregate, streams] of this.#kept) {
       for (const [id, kept] of streams.entries()) {
