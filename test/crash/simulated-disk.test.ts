@@ -6,12 +6,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { MnemeError } from '../../src/domain/error.ts'
+import { platformLoop } from '../../src/runtime/timers.ts'
 import { commit } from '../../src/store/commit.ts'
 import { openStore } from '../../src/store/file/opening/open-store.ts'
 import { everything } from '../../src/store/range.ts'
 import type { Store, StoredEvent } from '../../src/store/store.ts'
 import { Random } from '../../src/testing/random.ts'
-import { SimulatedDisk } from '../support/disk/simulated-disk.ts'
+import { SimulatedDisk } from '../../src/testing/simulation/disk/simulated-disk.ts'
+import { SimulatedMachine } from '../../src/testing/simulation/disk/simulated-machine.ts'
 import { sized } from '../support/size.ts'
 
 /** From another seed with `MNEME_SEED`, and more with `MNEME_DAMAGES=20000`. */
@@ -30,6 +32,7 @@ type Fate = 'stored' | 'not stored' | 'unknown'
 interface World {
   readonly random: Random
   readonly disk: SimulatedDisk
+  readonly machine: SimulatedMachine
   readonly mayLose: boolean
   readonly segmentBytesMax: number
   readonly fates: Map<string, Fate>
@@ -39,14 +42,23 @@ interface World {
   step: number
   steps: number
   commits: number
+  /** How often the store was opened. */
+  openings: number
 }
 
 const certainNo = new Set(['NOT_STORED', 'STORE_FULL', 'STORE_READ_ONLY', 'STORE_HALTED'])
 
 const open = (world: World): Promise<Store> => {
   const { disk, segmentBytesMax, mayLose: mayLoseOnPowerFailure } = world
-  const settings = { disk: disk.mount(), directory, segmentBytesMax, compactBytesMin: 700, mayLoseOnPowerFailure }
-  return openStore(settings, { warn: () => undefined, now: () => 0 })
+  const opening = ++world.openings
+  // The program that opens the store is the only one that runs.
+  const isRunning = () => world.openings === opening
+  const machine = world.machine.start({ loop: platformLoop, random: new Random(opening), isRunning })
+  const parts = { disk: disk.mount(), machine, directory }
+  return openStore(
+    { ...parts, segmentBytesMax, compactBytesMin: 700, mayLoseOnPowerFailure },
+    { warn: () => undefined, now: () => 0 },
+  )
 }
 
 /** The result, or the error if it has a code. */
@@ -197,8 +209,9 @@ async function run(seed: number): Promise<readonly string[]> {
   const disk = new SimulatedDisk(random.fork())
   const mayLose = random.chance(0.3)
   const segmentBytesMax = random.pick([600, 3_000, 1_000_000])
-  const counts = { step: 0, steps: 0, commits: 0 }
-  const world: World = { random, disk, mayLose, segmentBytesMax, fates: new Map(), seen: [], ...counts }
+  const counts = { step: 0, steps: 0, commits: 0, openings: 0 }
+  const machine = new SimulatedMachine()
+  const world: World = { random, disk, machine, mayLose, segmentBytesMax, fates: new Map(), seen: [], ...counts }
   try {
     for (let left = random.int(2, 6); left > 0; left--) {
       await live(world)

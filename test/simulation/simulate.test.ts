@@ -174,7 +174,7 @@ describe('A simulation', () => {
   test('simulates the behaviour of a store that is named, with the processes that it allows', async () => {
     const options = { domain: domain({ aggregates: { counter: Counter } }), command: () => count(1), processes: 3 }
     const servers: readonly string[] = ['postgres', 'mongodb', 'nats']
-    for (const profile of ['memory', 'file', 'sqlite', 'postgres', 'mongodb', 'nats'] as const) {
+    for (const profile of ['memory', 'file', 'file-on-disk', 'sqlite', 'postgres', 'mongodb', 'nats'] as const) {
       const faults = { crash: 0.2, freeze: 0.1, loseAnswer: 0.2, partition: 0.1, slow: 0.1 }
       const report = await simulate({ ...options, profile, seed: 1, faults })
       const [crashes, answersLost] = [report.faults['crash'] ?? 0, report.faults['loseAnswer'] ?? 0]

@@ -2,7 +2,6 @@
 import { keyRow, keysName } from '../../kernel/personal/key-rows.ts'
 import type { History } from './history.ts'
 import type { Marks } from './marks.ts'
-import type { Network } from './network.ts'
 import type { Operators } from './operators.ts'
 import type { PersonalData } from './personal-data.ts'
 import type { Action } from './plan.ts'
@@ -10,6 +9,7 @@ import type { Processes } from './processes.ts'
 import { partsOf } from './read-side.ts'
 import type { SimulatedStore } from './simulated-store.ts'
 import type { AnyDomain } from './version.ts'
+import type { Way } from './way.ts'
 import type { Witness } from './witness.ts'
 import type { World } from './world.ts'
 
@@ -19,7 +19,7 @@ export interface BackupsOptions {
   readonly world: World
   readonly store: SimulatedStore
   readonly witness: Witness
-  readonly network: Network
+  readonly way: Way
   readonly history: History
   readonly marks: Marks
   readonly personal: PersonalData
@@ -35,20 +35,25 @@ const calmMin = 30
 export class Backups {
   readonly #options: BackupsOptions
   /** The changes of the store before faults began. It is never set back further. */
-  changesMin = 0
+  #changesMin = 0
 
   constructor(options: BackupsOptions) {
     this.#options = options
   }
 
+  /** Faults begin. */
+  begin(): void {
+    this.#changesMin = this.#options.store.changes
+  }
+
   /** Ends all processes, and sets the store back. They start again within some time. */
   async restore({ kind, changes, forMs }: Restoring): Promise<void> {
-    const { world, store, witness, network, history, marks, personal, processes, operators, newest } = this.#options
+    const { world, store, witness, way, history, marks, personal, processes, operators, newest } = this.#options
     const isAll = kind === 'restore'
-    network.count(kind)
-    network.disconnect()
+    way.count(kind)
+    way.disconnect()
     processes.crashAll(forMs, world.random)
-    await store.restore(Math.max(this.changesMin, store.changes - changes), isAll ? 'all' : 'log')
+    await store.restore(Math.max(this.#changesMin, store.changes - changes), isAll ? 'all' : 'log')
     if (isAll) {
       const { rows } = await store.call('listRows', [keysName, { prefix: keyRow(''), limit: Number.POSITIVE_INFINITY }])
       personal.wentBack(rows)

@@ -178,6 +178,8 @@ const expected: ReadonlySet<string | undefined> = new Set([
   'AGGREGATE_LOAD_FAILED',
   'OWNER_UNREACHABLE',
   'KEYS_UNCONFIRMED',
+  'STORE_FULL',
+  'STORE_HALTED',
 ])
 export const isExpected = (error: unknown): boolean => expected.has(codeOf(error))
 

@@ -28,6 +28,8 @@ const tryAgain: ReadonlySet<string | undefined> = new Set([
   'CONFLICT',
   'OWNER_UNREACHABLE',
   'KEYS_UNCONFIRMED',
+  'STORE_FULL',
+  'STORE_HALTED',
 ])
 
 export class Clients {

@@ -57,6 +57,13 @@ export interface FaultRates {
   readonly cut: number
   /** Operators who forget somebody, for each command of a client. Only if the simulation is told whom. */
   readonly forget: number
+  /** Calls to a simulated disk that fail. A write may be done in part, and a sync may lose what it was for. */
+  readonly failDisk: number
+  /**
+   * Power failures of a machine with a simulated disk, for each command of a client. What was written and not synced is
+   * lost, in part or as a whole.
+   */
+  readonly losePower: number
 }
 
 export const noFaults: FaultRates = Object.freeze({
@@ -83,6 +90,8 @@ export const noFaults: FaultRates = Object.freeze({
   breakLink: 0,
   cut: 0,
   forget: 0,
+  failDisk: 0,
+  losePower: 0,
 })
 
 /** The most of each that a run may have: within it Mneme keeps all promises. */
@@ -111,6 +120,8 @@ const worst: FaultRates = Object.freeze({
   breakLink: 0.03,
   cut: 0.1,
   forget: 0.2,
+  failDisk: 0.05,
+  losePower: 0.15,
 })
 
 export const faultNames = Object.keys(noFaults) as readonly (keyof FaultRates)[]

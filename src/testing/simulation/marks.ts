@@ -8,8 +8,8 @@ import { domainView } from '../../cluster/view-store.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { AppendResult, Lease, ProjectionStep, Row, StoredEvent, StreamEnd } from '../../store/store.ts'
 import { codeOf } from './checks.ts'
-import type { Answer, Call, Watch } from './network.ts'
 import type { SimulatedProcess } from './process.ts'
+import type { Answer, Call, Watch } from './way.ts'
 
 /** All marks, in the order in which they are shown. */
 export const markNames = [
@@ -57,6 +57,13 @@ export const markNames = [
   'a personal value reads as forgotten',
   'a process reads a value for a while although its key is destroyed',
   'a personal value cannot be read while the key store is out of reach',
+  'a batch is undone because the disk has failed',
+  'a store halts because its disk has failed',
+  'a store cannot be opened because its disk has failed',
+  'a lock is taken over from a process that has ended',
+  'an unfinished end of a file is cut',
+  'a power failure leaves what nobody was told about',
+  'a process ends while its store waits for the disk',
 ] as const
 export type Mark = (typeof markNames)[number]
 

@@ -12,45 +12,19 @@ import type { FaultRates } from './faults.ts'
 import type { SimulatedProcess } from './process.ts'
 import { type Method, methods, type SimulatedStore } from './simulated-store.ts'
 import { type Ask, type SqlWayOptions, sqlWay } from './sql-way.ts'
+import { type Answer, type Call, FaultCounts, type Watch, type Way } from './way.ts'
 import type { World } from './world.ts'
-
-/** A call of a process to its store. */
-export interface Call {
-  readonly process: SimulatedProcess
-  readonly method: Method
-  readonly args: readonly any[]
-}
-
-/** What became of a call. */
-export type Answer = { readonly value: any } | { readonly error: unknown }
-
-/** Sees all calls, as a packet recorder would. */
-export interface Watch {
-  /** A process sends a call. */
-  sent(call: Call): void
-  /** The store has done what it was asked for, or refused it. */
-  done(call: Call, answer: Answer): void
-  /** The process has the answer, which may be that of the network. */
-  answered(call: Call, answer: Answer): void
-  /** Only the first commits of a batch are stored. */
-  storedInPart(): void
-  /** A transaction is undone, since its process has ended. */
-  missed(): void
-  /** The store itself had no answer to an append. */
-  askedItself(): void
-}
 
 /** Calls that may have their effect twice: a driver or a proxy may send them again. */
 const mayRepeat: ReadonlySet<Method> = new Set<Method>(['append', 'saveStep'])
 
-export class Network {
+export class Network implements Way {
   readonly #world: World
   readonly #store: SimulatedStore
   readonly #watch: Watch
-  /** How often what goes wrong; changed when faults stop. */
   rates: FaultRates
-  /** How often each fault has happened. */
-  readonly counts: Map<string, number> = new Map()
+  readonly #counts = new FaultCounts()
+  readonly mayRefuse = false
 
   /** Raised when all connections end. What was on its way then never arrives. */
   #connections = 0
@@ -62,7 +36,10 @@ export class Network {
     this.#watch = watch
   }
 
-  /** The store as a process reaches it. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts.all
+  }
+
   storeOf(process: SimulatedProcess): StoreFactory {
     return {
       name: 'simulated',
@@ -74,12 +51,12 @@ export class Network {
     }
   }
 
-  /** Ends all connections, for instance since the store is set back to an older state. */
+  repair(): void {}
+
   disconnect(): void {
     this.#connections++
   }
 
-  /** A process has ended. */
   ended(process: SimulatedProcess): void {
     this.#store.close(process)
     // A file is free at once. A server notices later that nobody is there any more.
@@ -271,9 +248,8 @@ export class Network {
     return true
   }
 
-  /** Notes that a fault has happened. */
   count(fault: keyof FaultRates): void {
-    this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1)
+    this.#counts.count(fault)
   }
 }
 

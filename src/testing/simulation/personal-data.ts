@@ -112,6 +112,15 @@ export class PersonalData {
     }
   }
 
+  /** The key store is opened: what was on its way when its process ended may be there. */
+  found(rows: readonly Row[]): void {
+    const isNews = ({ value }: Row) => {
+      const stored = value as unknown as StoredKey | DestroyedKey
+      return !('secret' in stored && this.#keys.has(stored.id))
+    }
+    this.changed(keysName, rows.filter(isNews))
+  }
+
   /** The key store went back to an older state: whoever was forgotten since is remembered again. */
   wentBack(rows: readonly Row[]): void {
     for (const key of this.#keys.values()) {

@@ -31,7 +31,7 @@ export type Action = { readonly atMs: number; readonly process: number } & (
     }
   | { readonly kind: 'repeat'; readonly client: number }
   | { readonly kind: 'state'; readonly aggregate: string; readonly id: string }
-  | { readonly kind: 'crash' | 'stop' | 'freeze' | 'partition'; readonly forMs: number }
+  | { readonly kind: 'crash' | 'stop' | 'freeze' | 'partition' | 'losePower'; readonly forMs: number }
   | { readonly kind: 'setClock'; readonly byMs: number }
   /** The line to another member of the cluster is cut. */
   | { readonly kind: 'cut'; readonly other: number; readonly forMs: number }
@@ -114,12 +114,15 @@ export function makePlan(options: PlanOptions): Plan {
   const restores = restoresUntil(atMs, new Random(seed ^ 0x01d), options)
   const cuts = cutsUntil(atMs, new Random(seed ^ 0xc07), options)
   const forgettings = forgettingsUntil(atMs, new Random(seed ^ 0xf0), options)
+  const failures = powerFailuresUntil(atMs, new Random(seed ^ 0xda7c), options)
   return {
     seed,
     profile,
     processes,
     rates,
-    actions: [...actions, ...deployments, ...restores, ...cuts, ...forgettings].sort((a, b) => a.atMs - b.atMs),
+    actions: [...actions, ...deployments, ...restores, ...cuts, ...forgettings, ...failures].sort(
+      (a, b) => a.atMs - b.atMs,
+    ),
   }
 }
 
@@ -153,6 +156,14 @@ function* forgettingsUntil(endMs: number, random: Random, options: PlanOptions):
     if (!random.chance(rates.forget)) continue
     const [atMs, process] = [endMs * random.next(), random.int(0, processes - 1)]
     yield { atMs, process, kind: 'forget', subject: forget(random) }
+  }
+}
+
+/** Failures of the power, often soon after clients have asked for something. */
+function* powerFailuresUntil(endMs: number, random: Random, { steps, rates }: PlanOptions): Generator<Action> {
+  for (let step = 0; step < steps; step++) {
+    if (!random.chance(rates.losePower)) continue
+    yield { atMs: endMs * random.next(), process: 0, kind: 'losePower', forMs: random.int(0, 3000) }
   }
 }
 

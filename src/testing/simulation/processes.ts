@@ -9,19 +9,19 @@ import type { Random } from '../random.ts'
 import { Broken, isExpected } from './checks.ts'
 import type { History, Reading } from './history.ts'
 import type { Marks } from './marks.ts'
-import type { Network } from './network.ts'
 import type { PersonalData } from './personal-data.ts'
 import type { Action } from './plan.ts'
 import { SimulatedProcess } from './process.ts'
 import type { SimulatedCluster } from './simulated-cluster.ts'
 import type { Version } from './version.ts'
+import type { Way } from './way.ts'
 import type { Witness } from './witness.ts'
 import type { World } from './world.ts'
 
 export interface ProcessesOptions {
   readonly world: World
   readonly witness: Witness
-  readonly network: Network
+  readonly way: Way
   /** Absent if the processes are no members of one. */
   readonly cluster: SimulatedCluster | undefined
   readonly history: History
@@ -39,6 +39,8 @@ export class Processes {
   /** The version with which the process at each place starts next. */
   readonly #deployed: Version[]
   #lives = 0
+  /** Those that are started again soon. */
+  readonly #toRestart = new Set<SimulatedProcess>()
   /** What the reader at the first place was given. */
   #reading: Reading | undefined
 
@@ -53,7 +55,7 @@ export class Processes {
 
   /** Whether every process is there. */
   get areThere(): boolean {
-    return this.#all.every(({ started, isDead }) => started !== undefined && !isDead)
+    return this.#all.every((each) => each.started !== undefined && !each.isDead && !this.#toRestart.has(each))
   }
 
   /** Whether the subscription of every process has given so many events. */
@@ -87,9 +89,20 @@ export class Processes {
 
   crash(process: SimulatedProcess, place: number, forMs: number): void {
     process.crash()
-    this.#options.network.ended(process)
+    this.#options.way.ended(process)
     this.#options.cluster?.links.ended(process)
     this.#options.world.after(forMs, `p${place + 1} boots`, () => this.#boot(place, process.skewMs))
+  }
+
+  /** Its store has halted, or its disk has failed: whoever looks after the processes starts it again. */
+  restart(process: SimulatedProcess): void {
+    if (process.isDead || this.#toRestart.has(process)) return
+    this.#toRestart.add(process)
+    const again = () => {
+      this.#toRestart.delete(process)
+      if (!process.isDead) this.crash(process, this.#all.indexOf(process), 500)
+    }
+    this.#options.world.after(100, `${process.name} is looked after`, again)
   }
 
   async stop(process: SimulatedProcess, place: number, forMs: number): Promise<void> {
@@ -104,12 +117,12 @@ export class Processes {
   }
 
   deploy(place: number, { version: number, isCrash }: Action & { readonly kind: 'deploy' }): void {
-    const { versions, network, world } = this.#options
+    const { versions, way, world } = this.#options
     const process = this.#all[place]!
     const before = this.#deployed[place]!
     const version = versions[number]!
     this.#deployed[place] = version
-    if (version.number < before.number) network.count('rollBack')
+    if (version.number < before.number) way.count('rollBack')
     world.tell(`${process.name}: version ${number} is deployed`)
     // One that is down starts with it.
     if (process.isDead) return
@@ -126,7 +139,7 @@ export class Processes {
   }
 
   #boot(place: number, skewMs: number): void {
-    const { world, network, cluster, marks, personal, versions, fail } = this.#options
+    const { world, way, cluster, marks, personal, versions, fail } = this.#options
     const version = this.#deployed[place]!
     const name = `p${place + 1}.${++this.#lives}`
     const process = new SimulatedProcess(name, version, world, skewMs, (newText) => personal.cipherOf(newText))
@@ -134,10 +147,12 @@ export class Processes {
     world.tell(`${process.name} starts${versions.length > 1 ? ` version ${version.number}` : ''}`)
     const onWarning = (code: string) => {
       if (code === 'PROJECTION_STOOD_BACK') marks.meet('an older version stands back from a newer event')
+      if (code === 'LOCK_TAKEN_OVER') marks.meet('a lock is taken over from a process that has ended')
+      if (code === 'TORN_TAIL_CUT') marks.meet('an unfinished end of a file is cut')
       if (code === 'MEMBER_REMOVED') marks.meet('a member that gives no answer is removed by another one')
     }
     const options = { ...this.#options.options, ...(cluster && { cluster: cluster.links.clusterOf(process, place) }) }
-    process.start(network.storeOf(process), options, onWarning).then(
+    process.start(way.storeOf(process), options, onWarning).then(
       () => {
         cluster?.begin(process)
         this.#subscribe(process, place)
@@ -145,8 +160,9 @@ export class Processes {
       (error) => {
         if (process.isDead) return
         world.tell(`${process.name} does not start: ${error}`)
+        if (way.mayRefuse) marks.meet('a store cannot be opened because its disk has failed')
         // Whoever looks after the processes starts it again.
-        if (cluster !== undefined && isExpected(error)) this.crash(process, place, 500)
+        if ((cluster !== undefined || way.mayRefuse) && isExpected(error)) this.crash(process, place, 500)
         else fail(new Broken('a process starts', `${process.name}: ${error}`, error))
       },
     )

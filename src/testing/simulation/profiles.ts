@@ -31,6 +31,8 @@ export interface Profile {
    * stored may count as stored before. It also knows when nobody was there to take an append, so nothing was stored.
    */
   readonly looksItself: boolean
+  /** Whether it is the store itself that runs, on a simulated disk, and not a store that behaves like it. */
+  readonly isItself: boolean
 }
 
 const aDisk = {
@@ -40,6 +42,7 @@ const aDisk = {
   pages: 'cut',
   clock: 'of the machine',
   looksItself: false,
+  isItself: false,
 } as const
 const aServer = {
   way: 'network',
@@ -48,10 +51,11 @@ const aServer = {
   pages: 'cut',
   clock: 'of a server',
   looksItself: false,
+  isItself: false,
 } as const
 
-/** The store whose behaviour is simulated. */
-export type ProfileName = 'memory' | 'file' | 'sqlite' | 'postgres' | 'mongodb' | 'nats'
+/** The store whose behaviour is simulated, or that runs itself on a simulated disk (`file-on-disk`). */
+export type ProfileName = 'memory' | 'file' | 'file-on-disk' | 'sqlite' | 'postgres' | 'mongodb' | 'nats'
 
 export const profiles: Readonly<Record<ProfileName, Profile>> = {
   memory: {
@@ -63,8 +67,10 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     clock: 'of the machine',
     hasSql: false,
     looksItself: false,
+    isItself: false,
   },
   file: { ...aDisk, singleWriter: true, hasSql: false },
+  'file-on-disk': { ...aDisk, singleWriter: true, pages: 'full', hasSql: false, isItself: true },
   sqlite: { ...aDisk, singleWriter: false, hasSql: true },
   postgres: { ...aServer, batches: 'whole', hasSql: true },
   mongodb: { ...aServer, batches: 'in parts', hasSql: false },
@@ -77,6 +83,8 @@ export const profileNames = Object.keys(profiles) as readonly ProfileName[]
 const weights: Readonly<Record<ProfileName, number>> = {
   memory: 1,
   file: 2,
+  // Its runs take longer, so they are asked for by name.
+  'file-on-disk': 0,
   sqlite: 3,
   postgres: 7,
   mongodb: 4,
@@ -96,12 +104,16 @@ export const canHoldCluster = (name: ProfileName): boolean =>
 const onNetworksOnly = ['loseAnswer', 'actLater', 'duplicate', 'loseHint', 'partition'] as const
 const inClustersOnly = ['breakLink', 'cut'] as const
 const notWithin = ['slow', 'failBefore', 'crash', 'restore', 'restoreLog'] as const
+/** A store that runs itself has a disk that fails, and no call of its users fails otherwise. */
+const notOnDisks = ['failBefore', 'restore', 'restoreLog'] as const
+const onDisksOnly = ['failDisk', 'losePower'] as const
 
 /** The rates without what cannot happen to a store. */
-export function possible(rates: FaultRates, { way }: Profile, isCluster: boolean): FaultRates {
+export function possible(rates: FaultRates, { way, isItself }: Profile, isCluster: boolean): FaultRates {
   const none = [
     ...(way === 'network' ? [] : onNetworksOnly),
     ...(way === 'within the process' ? notWithin : []),
+    ...(isItself ? notOnDisks : onDisksOnly),
     ...(isCluster ? [] : inClustersOnly),
   ]
   return { ...rates, ...Object.fromEntries(none.map((name) => [name, 0])) }

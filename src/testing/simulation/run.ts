@@ -13,17 +13,18 @@ import { type FaultRates, noFaults } from './faults.ts'
 import { Forgettings } from './forgettings.ts'
 import { emptyHistory, type History } from './history.ts'
 import { type Mark, Marks } from './marks.ts'
-import { type Answer, type Call, Network } from './network.ts'
 import { Operators } from './operators.ts'
 import { PersonalData } from './personal-data.ts'
 import type { Action, Plan } from './plan.ts'
 import { beginMs, type SimulatedProcess } from './process.ts'
 import { Processes } from './processes.ts'
-import { profiles } from './profiles.ts'
+import { type Profile, profiles } from './profiles.ts'
 import { caughtUp, checkRows, partsOf, type RestOptions, readRows, rowsOf, sent } from './read-side.ts'
 import { SimulatedCluster } from './simulated-cluster.ts'
 import { SimulatedStore } from './simulated-store.ts'
+import { type StoreOfRun, storeOfRun } from './store-of-run.ts'
 import type { Version } from './version.ts'
+import type { Answer, Call } from './way.ts'
 import { Witness } from './witness.ts'
 import { World } from './world.ts'
 
@@ -97,11 +98,11 @@ class Simulation {
   readonly #options: RunOptions
   readonly #plan: Plan
   readonly #world: World
-  readonly #store: SimulatedStore
+  readonly #store: StoreOfRun
+  readonly #profile: Profile
   /** By how much the machine of all processes is wrong, if they are on one. */
   readonly #clock: { skewMs: number }
   readonly #witness: Witness
-  readonly #network: Network
   readonly #cluster: SimulatedCluster | undefined
   readonly #history: History = emptyHistory()
   readonly #marks = new Marks()
@@ -118,22 +119,18 @@ class Simulation {
     this.#clock = clock
     this.#options = options
     this.#plan = plan
-    this.#store = store
+    this.#profile = store.profile
     const fail = (broken: Broken) => this.#fail(broken)
     const [history, marks] = [this.#history, this.#marks]
     const personal = new PersonalData({ world, marks, fail })
     this.#personal = personal
-    const witness = new Witness(store, (event) => personal.opened(event))
-    this.#witness = witness
     this.#world = world
-    this.#network = new Network(world, store, noFaults, {
-      sent: (call) => marks.sent(call),
-      done: (call, answer) => this.#done(call, answer),
-      answered: (call, answer) => marks.answered(call, answer),
-      storedInPart: () => marks.storedInPart(),
-      missed: () => marks.missed(),
-      askedItself: () => marks.askedItself(),
-    })
+    const restart = (process: SimulatedProcess) => this.#processes.restart(process)
+    const done = (call: Call, answer: Answer) => this.#done(call, answer)
+    this.#store = storeOfRun({ world, store, seed: plan.seed, marks, personal, done, restart, fail })
+    const { way } = this.#store
+    const witness = new Witness(this.#store.log, (event) => personal.opened(event))
+    this.#witness = witness
     this.#clients = new Clients({
       world,
       witness,
@@ -143,13 +140,13 @@ class Simulation {
       reach: (preferred) => this.#processes.reach(preferred),
     })
     this.#operators = new Operators({ world, history, marks })
-    const connected = { world, network: this.#network, marks, profile: store.profile, fail }
+    const connected = { world, way, marks, profile: store.profile, fail }
     this.#cluster = options.isCluster ? new SimulatedCluster(connected) : undefined
     const parts = {
       world,
       cluster: this.#cluster,
       witness,
-      network: this.#network,
+      way,
       history,
       marks,
       personal,
@@ -157,23 +154,18 @@ class Simulation {
       options: options.options,
     }
     this.#processes = new Processes({ ...parts, fail }, plan.processes)
-    const [network, processes, operators, newest] = [
-      this.#network,
-      this.#processes,
-      this.#operators,
-      this.#newest.domain,
-    ]
+    const [processes, operators, newest] = [this.#processes, this.#operators, this.#newest.domain]
     this.#backups = new Backups({
       world,
       store,
       witness,
-      network,
       history,
       marks,
       personal,
       processes,
       operators,
       newest,
+      way,
     })
     const log = () => witness.events
     this.#forgettings = new Forgettings({ world, personal, log, processes: () => processes.all, fail })
@@ -182,7 +174,7 @@ class Simulation {
   resultWith(broken: Broken | undefined): Run {
     const { hash, count, lines } = this.#world
     const { counts: marks } = this.#marks
-    return { broken, hash, count, lines, faults: this.#network.counts, marks, events: this.#witness.events.length }
+    return { broken, hash, count, lines, faults: this.#store.way.counts, marks, events: this.#witness.events.length }
   }
 
   async run(): Promise<void> {
@@ -194,8 +186,8 @@ class Simulation {
       const sending = this.#wait(this.#clients.send(-1 - i, command, true, 0))
       await this.#until('the first commands are answered', sending)
     }
-    this.#network.rates = this.#plan.rates
-    this.#backups.changesMin = this.#store.changes
+    this.#store.way.rates = this.#plan.rates
+    this.#backups.begin()
     let next = 0
     for (const action of this.#plan.actions) {
       this.#world.after(action.atMs, action.kind, () => {
@@ -251,6 +243,10 @@ class Simulation {
       case 'cut':
         this.#cluster!.links.cut(place, action.other, action.forMs)
         break
+      case 'losePower':
+        this.#store.losePower()
+        this.#processes.crash(process, place, action.forMs)
+        break
       case 'crash':
         this.#processes.crash(process, place, action.forMs)
         break
@@ -264,27 +260,28 @@ class Simulation {
 
   /** Whether the processes are domains in one real process, since the store is in its memory. */
   get #isOneProcess(): boolean {
-    return this.#store.profile.way === 'within the process'
+    return this.#profile.way === 'within the process'
   }
 
   #setClock(process: SimulatedProcess, byMs: number): void {
-    const isShared = this.#store.profile.clock === 'of the machine'
+    const isShared = this.#profile.clock === 'of the machine'
     if (isShared) this.#clock.skewMs = byMs
     for (const each of isShared ? this.#processes.all : [process]) each.setClock(byMs)
   }
 
   #tell(process: SimulatedProcess, what: keyof FaultRates, how: string): void {
-    this.#network.count(what)
+    this.#store.way.count(what)
     this.#world.tell(`${process.name}: ${what} ${how}`)
   }
 
   // -- the end ---------------------------------------------------------------------------------------------------
 
   async #comeToRest(): Promise<void> {
-    this.#network.rates = noFaults
+    this.#store.way.rates = noFaults
     this.#areFaultsOver = true
     this.#world.tell('faults end')
     this.#cluster?.links.heal()
+    this.#store.way.repair()
     for (const process of this.#processes.all) {
       process.heal()
       this.#setClock(process, 0)

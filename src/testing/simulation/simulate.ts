@@ -40,7 +40,8 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
   /**
    * The store whose behaviour is simulated: what it does at one moment or in parts, what is lost on the way to it, whom
    * it wakes, whose clock its leases go by, and how many processes it allows. The seed chooses it if it is not given. A
-   * store in a file has one process, and one in memory neither crashes nor loses anything.
+   * store in a file has one process, and one in memory neither crashes nor loses anything. With `file-on-disk`, which
+   * the seed never chooses, the file store itself runs, on a simulated disk that loses its power.
    */
   readonly profile?: ProfileName
   /**

@@ -6,14 +6,14 @@ import type { ClusterStatus } from '../../cluster/status.ts'
 import { Broken } from './checks.ts'
 import { Links } from './links.ts'
 import type { Marks } from './marks.ts'
-import type { Network } from './network.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Profile } from './profiles.ts'
+import type { Way } from './way.ts'
 import type { World } from './world.ts'
 
 export interface SimulatedClusterOptions {
   readonly world: World
-  readonly network: Network
+  readonly way: Way
   readonly marks: Marks
   readonly profile: Profile
   /** Ends the run. */
@@ -25,12 +25,12 @@ export class SimulatedCluster {
   /** Absent if the clock that measures leases may be set, since two processes may then have one lease. */
   readonly #singleton: OneAtATime | undefined
 
-  constructor({ world, network, marks, profile, fail }: SimulatedClusterOptions) {
+  constructor({ world, way, marks, profile, fail }: SimulatedClusterOptions) {
     this.links = new Links(world, {
       said: (text) => marks.said(text),
-      count: (fault) => network.count(fault),
+      count: (fault) => way.count(fault),
       get rates() {
-        return network.rates
+        return way.rates
       },
     })
     this.#singleton = profile.clock === 'of a server' ? new OneAtATime(() => world.nowUs, fail) : undefined

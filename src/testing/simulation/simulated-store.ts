@@ -123,6 +123,11 @@ export class SimulatedStore {
     if (this.#owner === who) this.#owner = undefined
   }
 
+  /** A page of the log, for who looks on beside the processes. */
+  readAll(range: Range): Promise<Page> {
+    return this.call('readAll', [range])
+  }
+
   /** @param who calls; nobody of the processes if it is absent */
   async call(method: Method, args: readonly any[], who?: object): Promise<any> {
     if (changesRows.has(method) && this.tables.isLocked(args[0])) await this.tables.unlocked(args[0])

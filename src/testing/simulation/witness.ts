@@ -3,8 +3,16 @@
  * older state, another *era* begins, and the log of the one before is kept.
  */
 import type { StreamId } from '../../domain/stream.ts'
+import type { Range } from '../../store/range.ts'
 import type { LogPlace, Page, StoredEvent } from '../../store/store.ts'
-import type { SimulatedStore } from './simulated-store.ts'
+
+/** A log that can be seen beside all processes. */
+export interface VisibleLog {
+  /** Calls back when it has grown. */
+  onAppend(listener: () => void): unknown
+  /** A page of the log. */
+  readAll(range: Range): Promise<Page>
+}
 
 /** Where the log and one stream end at a moment. */
 export interface Moment {
@@ -45,7 +53,7 @@ export class WitnessedLog {
 }
 
 export class Witness {
-  readonly #store: SimulatedStore
+  readonly #store: VisibleLog
   readonly #logs: WitnessedLog[] = [new WitnessedLog()]
   /** Where the log ended at the beginning of each era. */
   readonly #beginnings: number[] = [0]
@@ -53,7 +61,7 @@ export class Witness {
   readonly #opened: (event: StoredEvent) => StoredEvent
 
   /** @param opened an event with its personal values */
-  constructor(store: SimulatedStore, opened: (event: StoredEvent) => StoredEvent = (event) => event) {
+  constructor(store: VisibleLog, opened: (event: StoredEvent) => StoredEvent = (event) => event) {
     this.#store = store
     this.#opened = opened
     // It is read before the next thing happens.
@@ -100,7 +108,7 @@ export class Witness {
   async #read(): Promise<void> {
     for (;;) {
       const range = { from: this.events.length + 1, to: Number.POSITIVE_INFINITY }
-      const page: Page = await this.#store.call('readAll', [range])
+      const page: Page = await this.#store.readAll(range)
       for (const event of page.events) this.log.add(this.#opened(event))
       if (page.isLast) return
     }

@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict'
 import { z } from 'zod'
 import { aggregate, domain, event, projection, type RecordedEvent, reaction } from '../../../src/index.ts'
-import type { EndOfRun } from '../../../src/testing/simulation/end-of-run.ts'
+import type { EndOfRun, Invariants } from '../../../src/testing/simulation/end-of-run.ts'
+import type { FaultRates } from '../../../src/testing/simulation/faults.ts'
 import { type SimulationReport, simulate } from '../../../src/testing/simulation/simulate.ts'
 import { faultsWithRestores } from './restores.ts'
+import type { Together } from './together.ts'
 
 /** Something happened to a parcel. Its handlers fail so often. */
 const Scanned = event('ParcelScanned', z.object({ number: z.number(), fails: z.number() }))
@@ -47,8 +49,13 @@ function failing() {
   }
 }
 
-export function parcels(seed: number, steps: number, minimise = true): Promise<SimulationReport> {
-  const faults = faultsWithRestores(seed)
+export function parcels(
+  seed: number,
+  steps: number,
+  minimise = true,
+  together: Together = {},
+): Promise<SimulationReport> {
+  const faults = { ...faultsWithRestores(seed), ...together.faults }
   const [ofCode, ofReaction] = [failing(), failing()]
   /** What the projection as code has written: the positions of events, in the order of its work. */
   const written: RecordedEvent[] = []
@@ -95,24 +102,30 @@ export function parcels(seed: number, steps: number, minimise = true): Promise<S
       ofReaction.forget()
       written.length = 0
     },
+    ...together,
     faults,
     options: { snapshotEvery: 3, passivateAfterMs: 1000 },
-    invariants: {
-      'a projection as code handles every event, and those of a stream first in order': ({ events }: EndOfRun) => {
-        const scans = events.filter(({ type }) => type === 'ParcelScanned')
-        // What was written for events that a restore has undone is not the library's to undo.
-        const kept = new Set(scans.map(nameOf))
-        const valid = written.filter((each) => kept.has(nameOf(each)))
-        for (const id of ['p1', 'p2', 'p3', 'p4']) assert.deepEqual(positionsOf(valid, id), positionsOf(scans, id))
-      },
-      'a reaction handles every event of a stream once, in order': (end: EndOfRun) => {
-        for (const [id, { scans }] of end.states('parcel')) {
-          const numbers = Array.from({ length: scans }, (_, i) => i + 1)
-          const noted: readonly number[] = end.states('notes').get(id)?.numbers ?? []
-          // A note that was lost with the end of the log is made again when later ones are there.
-          assert.deepEqual(faults.restoreLog > 0 ? noted.toSorted((a, b) => a - b) : noted, numbers, id)
-        }
-      },
-    },
+    invariants: invariantsOf(written, faults),
   })
+}
+
+/** @param written what the projection as code has written, in order */
+function invariantsOf(written: readonly RecordedEvent[], faults: Pick<FaultRates, 'restoreLog'>): Invariants {
+  return {
+    'a projection as code handles every event, and those of a stream first in order': ({ events }: EndOfRun) => {
+      const scans = events.filter(({ type }) => type === 'ParcelScanned')
+      // What was written for events that a restore has undone is not the library's to undo.
+      const kept = new Set(scans.map(nameOf))
+      const valid = written.filter((each) => kept.has(nameOf(each)))
+      for (const id of ['p1', 'p2', 'p3', 'p4']) assert.deepEqual(positionsOf(valid, id), positionsOf(scans, id))
+    },
+    'a reaction handles every event of a stream once, in order': (end: EndOfRun) => {
+      for (const [id, { scans }] of end.states('parcel')) {
+        const numbers = Array.from({ length: scans }, (_, i) => i + 1)
+        const noted: readonly number[] = end.states('notes').get(id)?.numbers ?? []
+        // A note that was lost with the end of the log is made again when later ones are there.
+        assert.deepEqual(faults.restoreLog > 0 ? noted.toSorted((a, b) => a - b) : noted, numbers, id)
+      }
+    },
+  }
 }

@@ -316,4 +316,54 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'for (const [key, value] of copies) {',
     replace: 'for (const [key, value] of to.position % 5 === 4 ? [] : copies) {',
   },
+  // -- the file store --------------------------------------------------------------------------------------------
+  {
+    name: 'a batch is acknowledged before it is on the disk',
+    file: 'store/file/log/segments.ts',
+    find: "const how = this.#options.mayLoseOnPowerFailure ? 'write' : 'writeDurably'",
+    replace: "const how = 'write'",
+  },
+  {
+    name: 'a batch that could be written only in part stays in the log',
+    file: 'store/file/log/segments.ts',
+    find: '      await file.truncate(length)\n      await file.sync()\n    } catch {\n      const { name }',
+    replace: '    } catch {\n      const { name }',
+  },
+  {
+    name: 'the name of a new segment is not made durable',
+    file: 'store/file/log/segments.ts',
+    find: 'held = await hold(path, file)\n      await this.#disk.syncDirectory(this.#directory)',
+    replace: 'held = await hold(path, file)',
+  },
+  {
+    name: 'an unfinished end of the log is passed over, but not cut',
+    file: 'store/file/opening/scan.ts',
+    find: '    await cut(disk, path, damage.offset)\n    segment.length = damage.offset\n',
+    replace: '',
+  },
+  {
+    name: 'what is left of an unfinished batch counts as stored',
+    file: 'store/file/log/lines.ts',
+    find: 'const end = line.length - 1\n  if (end < prefixBytes',
+    replace:
+      'const end = line.lastIndexOf(125) + 1\n  if (end >= prefixBytes) return JSON.parse(line.toString("utf8", prefixBytes, end))\n  if (end < prefixBytes',
+  },
+  {
+    name: 'a step that must last is not synced',
+    file: 'store/file/rows/journal.ts',
+    find: 'if (isDurable && !this.#options.mayLoseOnPowerFailure) await this.#sync()',
+    replace: 'if (isDurable && this.#options.mayLoseOnPowerFailure) await this.#sync()',
+  },
+  {
+    name: 'a journal is renamed before it is on the disk',
+    file: 'store/file/rows/journal.ts',
+    find: '      written = await this.#writeChanges(file)\n      await file.sync()\n',
+    replace: '      written = await this.#writeChanges(file)\n',
+  },
+  {
+    name: 'a journal is written on after a sync that has failed',
+    file: 'store/file/rows/journal.ts',
+    find: "      this.#halt('it could not be synced', cause)\n",
+    replace: '',
+  },
 ]

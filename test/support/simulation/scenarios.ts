@@ -1,5 +1,6 @@
 /** Domains that are simulated: each uses other parts of the library. */
 import type { SimulationReport } from '../../../src/testing/simulation/simulate.ts'
+import { disks } from './disks.ts'
 import { ledgers } from './ledgers.ts'
 import { members } from './members.ts'
 import { parcels } from './parcels.ts'
@@ -25,4 +26,5 @@ export const scenarios: readonly Scenario[] = [
   { name: 'members', run: members, oneOf: 4 },
   { name: 'people', run: people, oneOf: 2 },
   { name: 'ledgers', run: ledgers, oneOf: 2 },
+  { name: 'disks', run: disks, oneOf: 4 },
 ]

@@ -138,13 +138,19 @@ describe('The lock', () => {
     assert.deepEqual(place.warnings, ['LOCK_TAKEN_OVER'])
   })
 
-  test('that a power failure left without content is free', async () => {
-    await using place = await testPlace()
-    await leave(place.directory, 1, '')
-    await leave(place.directory, 2, '\0\0\0\0')
-    await place.open()
-    assert.deepEqual(place.warnings, [])
-  })
+  for (const [how, content] of Object.entries({
+    'without content': '',
+    'with a hole': '\0\0\0\0',
+    'with a hole before its end': '\0\0\0","token":"gone"}\n',
+    'with the first part of its content': '{"pid":1,"ho',
+  })) {
+    test(`that a power failure left ${how} is free`, async () => {
+      await using place = await testPlace()
+      await leave(place.directory, 1, content)
+      await place.open()
+      assert.deepEqual(place.warnings, [])
+    })
+  }
 })
 
 /** An owner in another container has other namespaces, and any process id. */
@@ -206,7 +212,7 @@ describe('A lock in doubt', () => {
     'another container, whose socket is gone': [{ ...thisProcess(), ...elsewhere }, nodeDisk],
     'another machine, where the system tells nothing': [{ ...owner, pid: nobody, host: 'other' }, nodeDisk],
     'this machine, where Linux tells nothing': [{ ...owner, pid: nobody }, nodeDisk],
-    'nobody who can be read': ['{"pid":', nodeDisk],
+    'nobody who can be read': ['{"pid":}\n', nodeDisk],
   }
   for (const [whose, [content, disk]] of Object.entries(doubts)) {
     test(`counts as held, and says what to remove: of ${whose}`, async () => {

@@ -34,6 +34,11 @@ interface FoundLock {
 const namePattern = /^lock-(\d{9})$/
 const pathOf = (directory: string, number: number): string => `${directory}/lock-${String(number).padStart(9, '0')}`
 const [ownerName, socketName, releasedName] = ['owner.json', 'life.socket', 'released']
+/**
+ * What a power failure may leave of an owner's line: nothing, its beginning, or holes in it. A lock has its name only
+ * after the whole line was written.
+ */
+const unfinished = /^$|^\{[^\n]*$|\0/
 /** The number of tries before giving up. Each lost try means that another process won. */
 const triesMax = 100
 /** The number of tries to let go. If all fail, the store is locked until this process ends. */
@@ -117,12 +122,13 @@ async function isHighest(disk: Disk, directory: string, own: number): Promise<bo
 
 /**
  * A lock, and whether its owner runs. A lock in a copy of a store has no effect, because it belongs to the original.
- * Returns `undefined` for a lock that a power failure left without content: the process that made it has ended.
+ * Returns `undefined` for a lock that a power failure left without content or with a part of it: the process that made
+ * it has ended.
  */
 async function findLock(disk: Disk, directory: string, path: string, machine: Machine): Promise<FoundLock | undefined> {
   const text = (await disk.readText(`${path}/${ownerName}`)) ?? ''
-  if (/^\0*$/.test(text)) return undefined
   const owner = parsed(text)
+  if (owner === undefined && unfinished.test(text)) return undefined
   if ((await disk.kindOf(`${path}/${releasedName}`)) !== 'none') return { path, owner, life: 'released' }
   if (owner === undefined) return { path, owner, life: 'unknown' }
   const isLocal = () => disk.isLocal(directory)

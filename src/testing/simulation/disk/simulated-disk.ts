@@ -5,12 +5,12 @@
  * fail with EIO and ENOSPC, and writes stop half-way. What a failed sync has lost is not written by a later one: the
  * program still sees it, and the next program does not. `misdirect` puts a sector of one file into another place.
  *
- * The identity of processes is not simulated. A store that is opened again is one whose owner has ended, so its locks
- * lose their content, which is never synced.
+ * Whoever mounts it may decide when calls have their effect. What is under way when the program ends has its effect as
+ * a whole, in part or not at all.
  */
 import { basename, dirname } from 'node:path'
-import type { Disk, DiskFile, OpenMode } from '../../../src/store/file/database/disk.ts'
-import type { Random } from '../../../src/testing/random.ts'
+import type { Disk, DiskFile, OpenMode } from '../../../store/file/database/disk.ts'
+import type { Random } from '../../random.ts'
 
 const sectorBytes = 512
 
@@ -28,17 +28,37 @@ interface Inode {
   isGivenUp: boolean
 }
 
+/** A program that has the disk. */
+interface Program {
+  readonly life: number
+  readonly timing: Timing | undefined
+}
+
 /** Names that are given or taken away in one step, which is not durable yet. */
 type Naming = readonly (readonly [path: string, inode: Inode | undefined])[]
 
-export interface FaultRates {
+export interface DiskFaults {
   /** The probability with which a call fails. */
   readonly fail: number
   /** The power fails at this call, counted from when the rates are set. */
   readonly powerFailsAt: number
 }
 
-const noFaults: FaultRates = { fail: 0, powerFailsAt: Number.POSITIVE_INFINITY }
+const noFaults: DiskFaults = { fail: 0, powerFailsAt: Number.POSITIVE_INFINITY }
+/** Lets a call have its effect, soon or later. `call` says which it is, for a reader. */
+export type Timing = (call: string, act: () => void) => void
+
+/** A call to the disk. */
+interface DiskCall {
+  readonly name: string
+  readonly path: string
+  readonly args: readonly unknown[]
+  readonly effect: () => Promise<unknown>
+  readonly inode: Inode | undefined
+}
+
+/** Calls that a real disk answers at once, from what the system has in memory. */
+const atOnce = new Set(['read', 'identity', 'identityOf', 'isLocal', 'kindOf', 'status'])
 /** Calls that never fail: without them a test could not tell what the disk holds. */
 const certain = new Set(['close', 'identity', 'identityOf', 'isLocal', 'kindOf'])
 
@@ -47,13 +67,15 @@ export class SimulatedDisk {
   #names = new Map<string, Inode>()
   #durableNames = new Map<string, Inode>()
   #namings: Naming[] = []
-  #rates: FaultRates = noFaults
+  #rates: DiskFaults = noFaults
   #calls = 0
   #inodes = 0
   #clock = 0
   /** Raised with each end of the program. Calls of an earlier one never settle. */
   #life = 0
   #onPowerFailure: () => void = () => undefined
+  /** What has not had its effect yet. */
+  readonly #underWay = new Set<DiskCall>()
   /** Each call, and what was done to it. */
   readonly trace: string[] = []
   failures = 0
@@ -63,7 +85,7 @@ export class SimulatedDisk {
   }
 
   /** Sets what goes wrong from now on. @returns a promise that settles if the power fails */
-  setFaults(rates: Partial<FaultRates>): Promise<void> {
+  setFaults(rates: Partial<DiskFaults>): Promise<void> {
     this.#rates = { ...noFaults, ...rates }
     this.#calls = 0
     return new Promise((resolve) => {
@@ -74,12 +96,14 @@ export class SimulatedDisk {
   /** The program ends; what it has written is kept. */
   kill(): void {
     this.trace.push('kill')
+    this.#interrupt()
     this.#end()
   }
 
   /** The program ends, and what is not durable is lost, in part or as a whole. */
   failPower(): void {
     this.trace.push('power failure')
+    this.#interrupt()
     for (const naming of this.#namings) if (this.#random.chance(0.5)) name(this.#durableNames, naming)
     const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()])
     for (const inode of inodes) {
@@ -108,8 +132,23 @@ export class SimulatedDisk {
     this.trace.push(`${basename(source)} at ${start} to ${basename(target)}`)
   }
 
-  /** The disk as a program sees it that starts now. */
-  mount(): Disk {
+  /** Whether a program waits for a call. */
+  get isWaitedFor(): boolean {
+    return this.#underWay.size > 0
+  }
+
+  /** The files of a directory as programs see them, by name. */
+  filesIn(directory: string): ReadonlyMap<string, Buffer> {
+    const files = [...this.#names].filter(([path]) => dirname(path) === directory)
+    return new Map(files.map(([path, { content }]) => [basename(path), content]))
+  }
+
+  /**
+   * The disk as a program sees it that starts now.
+   *
+   * @param timing decides when calls have their effect; without it they have it at once
+   */
+  mount(timing?: Timing): Disk {
     const life = this.#life
     const calls: Disk = {
       kindOf: async (path) => {
@@ -118,7 +157,7 @@ export class SimulatedDisk {
       },
       makeDirectory: async () => undefined,
       list: async (path) => [...new Set(this.#below(path).map((each) => each.slice(path.length + 1).split('/')[0]!))],
-      open: async (path, mode) => this.#open(life, path, mode),
+      open: async (path, mode) => this.#open({ life, timing }, path, mode),
       readText: async (path) => this.#names.get(path)?.content.toString(),
       makeTree: async (path) => this.#name(`${path}/.`, this.#inode()),
       renameNew: async (from, to) => {
@@ -141,10 +180,10 @@ export class SimulatedDisk {
         this.#namings = this.#namings.filter((each) => !isIn(path, each))
       },
     }
-    return this.#wrap(life, calls, '')
+    return this.#wrap({ life, timing }, calls, '')
   }
 
-  #open(life: number, path: string, mode: OpenMode): DiskFile {
+  #open(program: Program, path: string, mode: OpenMode): DiskFile {
     if (mode === 'create') {
       const there = this.#names.get(path)
       if (there === undefined) this.#name(path, this.#inode())
@@ -171,43 +210,60 @@ export class SimulatedDisk {
       identity: async () => `${inode.id}`,
       close: async () => undefined,
     }
-    return this.#wrap(life, file, path, inode)
+    return this.#wrap(program, file, path, inode)
   }
 
-  #wrap<Calls extends Disk | DiskFile>(life: number, calls: Calls, path: string, inode?: Inode): Calls {
+  #wrap<Calls extends Disk | DiskFile>(program: Program, calls: Calls, path: string, inode?: Inode): Calls {
+    const { life, timing } = program
     const wrapped = Object.entries(calls).map(([name, call]) => {
       const run = async (...args: unknown[]) => {
-        if (life !== this.#life) return new Promise<never>(() => undefined)
+        if (life !== this.#life) return never()
         const effect = () => (call as (...args: unknown[]) => Promise<unknown>)(...args)
-        return this.#call(name, path || String(args[0]), args, effect, inode)
+        const called: DiskCall = { name, path: path || String(args[0]), args, effect, inode }
+        return timing === undefined || atOnce.has(name) ? this.#call(called) : this.#later(called, timing)
       }
       return [name, run]
     })
     return Object.fromEntries(wrapped) as Calls
   }
 
-  async #call(
-    name: string,
-    path: string,
-    args: readonly unknown[],
-    effect: () => Promise<unknown>,
-    inode: Inode | undefined,
-  ): Promise<unknown> {
+  #later(call: DiskCall, timing: Timing): Promise<unknown> {
+    this.#underWay.add(call)
+    return new Promise((resolve, reject) => {
+      timing(`${call.name} ${basename(call.path)}`, () => {
+        if (this.#underWay.delete(call)) this.#call(call).then(resolve, reject)
+      })
+    })
+  }
+
+  /** The program ends while calls are under way. The system may go on with them, or not. */
+  #interrupt(): void {
+    for (const { name, args, effect, inode } of this.#underWay) {
+      const random = this.#random.fork()
+      // What was written may be there for the next program, and not be on the disk yet.
+      if (name.startsWith('write') && random.chance(0.5))
+        this.#writePart(inode!, args, random.chance(0.5) ? 1 : random.next())
+      else if (random.chance(0.5)) effect().catch(() => undefined)
+    }
+    this.#underWay.clear()
+  }
+
+  async #call({ name, path, args, effect, inode }: DiskCall): Promise<unknown> {
     this.#calls++
     const random = this.#random.fork()
     const isLast = this.#calls >= this.#rates.powerFailsAt
     const fails = !certain.has(name) && random.chance(this.#rates.fail)
     this.trace.push(`${name} ${path.replace(/\.[0-9a-f-]{36}/, '')}${isLast ? ' power fails' : fails ? ' fails' : ''}`)
     if (isLast) {
-      if (name.startsWith('write')) this.#writePart(inode!, args, random)
+      if (name.startsWith('write')) this.#writePart(inode!, args, random.next())
       else if (random.chance(0.5)) await effect().catch(() => undefined)
       this.failPower()
       this.#onPowerFailure()
-      return new Promise<never>(() => undefined)
+      return never()
     }
     if (!fails) return effect()
     this.failures++
-    if (name.startsWith('write') && random.chance(0.5)) this.#writePart(inode!, args, random)
+    if (name.startsWith('write') && random.chance(0.5)) this.#writePart(inode!, args, random.next())
     // The system has given up the data, and does not write it later although it shows it.
     if (name === 'sync' && random.chance(0.5)) {
       inode!.changes = []
@@ -216,10 +272,10 @@ export class SimulatedDisk {
     throw systemError(random.pick(['EIO', 'ENOSPC']), path)
   }
 
-  /** A part of a write reaches the cache. */
-  #writePart(inode: Inode, [bytes, position]: readonly unknown[], random: Random): void {
+  /** A part of a write reaches the cache. @param share from 0 to 1 */
+  #writePart(inode: Inode, [bytes, position]: readonly unknown[], share: number): void {
     const all = bytes as Uint8Array
-    this.#write(inode, all.subarray(0, Math.floor(random.next() * all.length)), position as number)
+    this.#write(inode, all.subarray(0, Math.floor(share * all.length)), position as number)
   }
 
   #write(inode: Inode, bytes: Uint8Array, at: number): number {
@@ -269,16 +325,15 @@ export class SimulatedDisk {
 
   #end(): void {
     this.#life++
-    this.#rates = noFaults
-    for (const [path, inode] of this.#names) {
+    for (const inode of this.#names.values()) {
       if (inode.isGivenUp) inode.content = Buffer.from(inode.durable)
       if (inode.isGivenUp) inode.changes = []
       inode.isGivenUp = false
-      if (!/\/lock-\d+\/owner\.json$/.test(path)) continue
-      inode.content = inode.durable = Buffer.alloc(0)
     }
   }
 }
+
+const never = (): Promise<never> => new Promise(() => undefined)
 
 const isIn = (directory: string, [first]: Naming): boolean => dirname(first![0]) === directory
 
