@@ -29,6 +29,9 @@ export function rememberInside(running: object, inside: Inside): void {
   insides.set(running, inside)
 }
 
+/** Whether a running domain takes no commands any more, because it stops or was stopped. */
+export const isStopping = (running: object): boolean => insides.get(running)?.stopped.aborted === true
+
 /** @throws DefinitionError `OPTION_INVALID` if it is not a running domain */
 export function insideOf(running: unknown): Inside {
   const inside = typeof running === 'object' && running !== null ? insides.get(running) : undefined

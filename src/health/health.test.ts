@@ -95,6 +95,28 @@ describe('Health', () => {
     assert.equal((await live(get)).status, 200)
   })
 
+  test('fails as soon as the domain begins to stop, while it still answers what is under way', async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const slow = reaction('slow', { box: Box }).on(Put, () => {
+      begun.resolve()
+      return held
+    })
+    const boxes = await domain({ aggregates: { box: Box }, reactions: { slow } }).start({ store: memory() })
+    const { live, ready } = health(boxes)
+    await boxes.box('a').put()
+    await begun.promise
+    assert.equal((await ready(get)).status, 200)
+    const stopped = boxes.stop()
+    const { http, checks } = await told(await ready(get))
+    assert.deepEqual([http, checks['domain']], [503, { status: 'fail', code: 'STOPPED' }])
+    await assert.rejects(boxes.box('a').put(), { code: 'STOPPED' })
+    assert.equal((await live(get)).status, 200)
+    release()
+    await stopped
+    assert.equal((await ready(get)).status, 503)
+  })
+
   test('answers HEAD without a body, and no other method', async () => {
     await using boxes = await Boxes.start({ store: memory(), projections: 'manual' })
     const { ready } = health(boxes)

@@ -2,6 +2,7 @@
  * Answers of a process to those who ask whether it lives and whether it can take requests, such as Kubernetes or a load
  * balancer. The answers are those of the web platform, so any server can give them.
  */
+import { isStopping } from '../application/inside.ts'
 import type { Managed } from '../application/running.ts'
 import type { ClusterStatus } from '../cluster/status.ts'
 import { MnemeError } from '../domain/error.ts'
@@ -49,8 +50,8 @@ interface Check {
 }
 
 /**
- * Handlers for liveness and readiness. The process is ready when the store answers, the rows of its projections have
- * this program's revision, and it is a member of its cluster.
+ * Handlers for liveness and readiness. The process is ready when its domain does not stop, the store answers, the rows
+ * of its projections have this program's revision, and it is a member of its cluster.
  *
  *     const { live, ready } = health(bank)
  *     if (new URL(request.url).pathname === '/readyz') return ready(request)
@@ -72,6 +73,7 @@ export function health(running: Examined, options: HealthOptions = {}): Health {
       return [`${kind} ${name}`, examine] as const
     })
   const checks: readonly (readonly [name: string, examine: () => Promise<Check>])[] = [
+    ['domain', async () => (isStopping(running) ? { status: 'fail', code: 'STOPPED' } : { status: 'pass' })],
     ['store', async () => ({ status: 'pass', head: await running.head() })],
     ['cluster', async () => membership(running.cluster.status())],
     ...followers('projection', projections),
