@@ -4,7 +4,7 @@ import { serve } from './server.ts'
 import { store } from './store.ts'
 
 const bank = await Bank.start({ store })
-const server = serve(bank)
+const server = await serve(bank)
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {

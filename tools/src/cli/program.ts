@@ -50,12 +50,16 @@ export async function run(args: readonly string[]): Promise<number> {
   const controller = new AbortController()
   const isJson = wantsJson(args)
   const stopListening = onInterrupt(controller)
+  const runtime: Runtime = { controller, cwd: process.cwd(), exitCode: exitCodes.done }
   try {
-    const runtime: Runtime = { controller, cwd: process.cwd(), exitCode: exitCodes.done }
     await programOf(runtime, isJson).parseAsync(args, { from: 'user' })
     return exitCodeAfter(controller.signal) ?? runtime.exitCode
   } catch (error) {
-    return exitCodeAfter(controller.signal) ?? tell(error, isJson)
+    const interrupted = exitCodeAfter(controller.signal)
+    if (interrupted === undefined) return tell(error, isJson)
+    const { ifInterrupted: note } = runtime
+    if (note !== undefined) process.stderr.write(`${isJson ? jsonLine({ note }) : note}\n`)
+    return interrupted
   } finally {
     stopListening()
   }

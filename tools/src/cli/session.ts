@@ -32,6 +32,8 @@ export interface Runtime {
   readonly cwd: string
   /** The exit code of a command that has done its work. A command may set another one than 0. */
   exitCode: number
+  /** What somebody is told who interrupts the command. Nothing by default. */
+  ifInterrupted?: string
 }
 
 /** Adds the options that every command has. */
@@ -69,7 +71,10 @@ export async function withStore<Result>(
 ): Promise<Result> {
   const { output, cwd } = session
   const target = await loadTarget(options, { mayCreate, cwd })
-  const inspection = await openInspection({ ...target, log: { warn: (message) => output.note(message) } })
+  // How durable a store is concerns those who store, and not everybody who looks.
+  const isSaid = (message: string) => mayCreate || !message.includes('[DURABILITY_WEAKENED')
+  const warn = (message: string) => void (isSaid(message) && output.note(message))
+  const inspection = await openInspection({ ...target, log: { warn } })
   try {
     return await work({ ...session, inspection })
   } finally {

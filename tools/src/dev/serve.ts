@@ -45,7 +45,10 @@ function described(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined
   if (!(cause instanceof Error)) return message
   // What stands before the name of the error says where it is, also if it is no line of a stack.
-  const lines = `${cause.stack ?? ''}`.split('\n').filter((line) => !/^\s+at .*(node:internal|<anonymous>)/.test(line))
+  const isOwn = (line: string) => !/^\s+at .*(node:|<anonymous>|[\\/]node_modules[\\/])/.test(line)
+  const lines = `${cause.stack ?? ''}`.split('\n').filter(isOwn)
+  // Errors of the library have the message of their cause, which may be in no code of the user.
+  if (lines.length === 1 && message.includes(wordsOf(cause))) return message
   return [message, ...lines.slice(0, linesMax)].join('\n').trimEnd()
 }
 

@@ -98,11 +98,28 @@ const trace = tool({
   description:
     'What caused what: all commands under a correlation id, in the order of the log, each with its cause and its ' +
     'events. Takes the id of any command too (commitId of an event). It reads the log from where the command is, or all ' +
-    'of it if a caller has chosen the id. A command that was rejected leaves no event.',
-  input: { command_or_correlation_id: text(), limit: limit(50, 200), cursor: cursor() },
+    'of it if a caller has chosen the id: give aggregate and id of its stream, or bounds, if you know them. A command ' +
+    'that was rejected leaves no event.',
+  input: {
+    command_or_correlation_id: text(),
+    aggregate: text().optional().describe('with id: the stream of the command'),
+    id: text().optional(),
+    from: z.int().min(1).optional().describe('the first position to look at'),
+    to: z.int().min(1).optional().describe('only what lies before this position'),
+    limit: limit(50, 200),
+    cursor: cursor(),
+  },
   async answer({ input, inspection, signal }) {
-    const id = input.command_or_correlation_id
-    const tree = await traceCauses(inspection.store, id, { signal })
+    const { command_or_correlation_id: id, aggregate, from: first, to } = input
+    if ((aggregate === undefined) !== (input.id === undefined)) {
+      throw new ToolsError('USAGE', 'A stream has an aggregate and an id', { advice: 'Give both' })
+    }
+    const tree = await traceCauses(inspection.store, id, {
+      signal,
+      ...(aggregate !== undefined && { stream: inspection.stream(aggregate, input.id!) }),
+      ...(first !== undefined && { from: first }),
+      ...(to !== undefined && { to }),
+    })
     if (tree === undefined) {
       throw new ToolsError('NOT_FOUND', `No event has the correlation or the command id ${JSON.stringify(id)}`, {
         advice: 'The commitId of an event is the id of its command',

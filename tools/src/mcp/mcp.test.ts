@@ -90,6 +90,9 @@ async function asksForCauses(value: Ask): Promise<void> {
     ],
   )
 
+  const bounded = { command_or_correlation_id: 'first', ...p1, to: 2 }
+  assert.equal((await value('trace', bounded)).count, 1)
+
   const catalogue = await value('catalogue')
   assert.deepEqual(catalogue.aggregates[0].commands, ['register', 'note'])
   const [, note] = (await value('catalogue', { aggregate: 'patient' })).commands
@@ -174,6 +177,8 @@ describe('mneme mcp', () => {
       ['state', { ...p1, sequence: 1, at: '2026-01-01T00:00:00Z' }, /two ways to say the same/],
       ['state', { ...p1, path: ['notes', 9] }, /nothing at notes\[9\]/],
       ['trace', { command_or_correlation_id: 'nothing' }, /NOT_FOUND.*commitId/],
+      ['trace', { command_or_correlation_id: 'first', aggregate: 'patient', id: 'p2' }, /NOT_FOUND/],
+      ['trace', { command_or_correlation_id: 'first', aggregate: 'patient' }, /Give both/],
       ['find_rows', { projection: 'beds' }, /FOLLOWER_UNKNOWN.*It has wards, census, ledger/],
       ['find_rows', { projection: 'wards', where: { beds: 3 } }, /OPTION_INVALID/],
       ['parked', {}, /Either a projection or a reaction.*Give one of them/],

@@ -142,10 +142,15 @@ test('an interrupt ends the wait for a standard input that never ends', async (t
     const child = start(args, { NODE_DEBUG: 'stream' })
     t.after(() => child.kill('SIGKILL'))
     const closed = once(child, 'close')
+    let told = ''
+    child.stderr!.on('data', (chunk: Buffer) => {
+      told += chunk
+    })
     await new Promise<void>((resolve) => {
       child.stderr!.on('data', (chunk: Buffer) => /do read/.test(String(chunk)) && resolve())
     })
     child.kill('SIGINT')
     assert.equal((await closed)[0], 130)
+    assert.equal(/the same command goes on there\.\n/.test(told), args[0] === 'import')
   }
 })

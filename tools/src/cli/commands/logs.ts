@@ -40,19 +40,23 @@ export function addLogs(program: Command, runtime: Runtime): void {
         .choices(['json', 'cloudevents'])
         .default('json'),
     )
-    .action((options: ExportOptions) =>
-      withStore(sessionOf(runtime, options), options, (session) => exportLog(session, options)),
-    )
+    .action((options: ExportOptions) => {
+      if (options.out !== undefined) runtime.ifInterrupted = goesOn
+      return withStore(sessionOf(runtime, options), options, (session) => exportLog(session, options))
+    })
   withCommonOptions(program.command('import'))
     .description('put an exported log into a store that is empty, or has the beginning of it')
     .argument('<file>', 'what export has written, in either format; - reads the standard input')
     .action((file: string, options: CommonOptions) => {
       // No store is made for a file that is not there.
       if (file !== '-' && !existsSync(file)) throw new ToolsError('USAGE', `There is no file ${file}`)
+      runtime.ifInterrupted = goesOn
       const work = (session: StoreSession) => importFile(session, file)
       return withStore(sessionOf(runtime, options), options, work, { mayCreate: true })
     })
 }
+
+const goesOn = 'Interrupted. What is done stays: the same command goes on there.'
 
 /** @returns the exit code */
 async function verify(session: StoreSession): Promise<number> {
