@@ -207,9 +207,40 @@ test('what happens while the line is cut is not missed, also if it was cut befor
   assert.deepEqual([value?.type, value?.data], ['MoneyDeposited', { amount: 7 }])
 })
 
-test('the number of tries must be one', () => {
-  for (const triesMax of [0, Number.NaN, 1.5, '3' as never]) {
-    assert.throws(() => client<typeof Bank>('http://bank.example', { triesMax }), TypeError)
+test('a line that has become silent is opened again, whether it has answered or not', async () => {
+  await using bank = await Bank.start()
+  await bank.account('ada').open({ owner: 'Ada' })
+  const handle = http(bank)
+  const silent = [
+    () => new Promise<never>(() => {}),
+    // The beginning comes through, and then nothing, also not that the line has broken.
+    async () => new Response(new ReadableStream(), { headers: { 'Content-Type': 'text/event-stream' } }),
+  ]
+  const remote = client<typeof Bank>('http://bank.example', {
+    silentMs: 200,
+    fetch: async (url, init) => silent.shift()?.() ?? handle(new Request(url, init)),
+  })
+  const { value } = await remote.events().next()
+  assert.deepEqual([value?.type, silent.length], ['AccountOpened', 0])
+})
+
+test('an error of the program that gives the headers is told to it', async () => {
+  const headers = () => {
+    throw new RangeError('no token')
+  }
+  const remote = client<typeof Bank>('http://bank.example', { headers, fetch: async () => Response.json({}) })
+  await assert.rejects(remote.events().next(), RangeError)
+  await assert.rejects(remote.account('ada').state(), RangeError)
+  await assert.rejects(remote.account('ada').open({ owner: 'Ada' }), RangeError)
+})
+
+test('what cannot be is refused at once', () => {
+  for (const number of [0, Number.NaN, 1.5, '3' as never]) {
+    assert.throws(() => client<typeof Bank>('http://bank.example', { triesMax: number }), TypeError)
+    assert.throws(() => client<typeof Bank>('http://bank.example', { silentMs: number }), TypeError)
+  }
+  for (const url of ['localhost:8080', '/api', 'bank.example', '', 'ftp://bank.example']) {
+    assert.throws(() => client<typeof Bank>(url), /must be one such as https/)
   }
 })
 

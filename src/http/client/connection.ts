@@ -13,6 +13,11 @@ export interface ClientOptions {
   readonly headers?: () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>
   /** How often a request is sent at most, while the service cannot be reached or asks for another try. 3 by default. */
   readonly triesMax?: number
+  /**
+   * How long a stream of events may bring nothing, in milliseconds. Then the line counts as broken, and the client
+   * connects again. 60,000 by default. The service sends a comment every 15 seconds (its `heartbeatMs`).
+   */
+  readonly silentMs?: number
   /** Sends a request. The platform's `fetch` by default. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
@@ -34,12 +39,24 @@ const pauseMsMax = 2_000
 export class Connection {
   readonly #url: string
   readonly #options: ClientOptions
+  readonly silentMs: number
 
   constructor(url: string, options: ClientOptions) {
-    const { triesMax = 1 } = options
-    if (!Number.isSafeInteger(triesMax) || triesMax < 1) throw new TypeError('triesMax must be a whole number from 1')
+    const { triesMax = 1, silentMs = 60_000 } = options
+    for (const [name, value] of Object.entries({ triesMax, silentMs })) {
+      if (!Number.isSafeInteger(value) || value < 1) throw new TypeError(`${name} must be a whole number from 1`)
+    }
+    if (options.fetch === undefined && !canBeAsked(url)) {
+      throw new TypeError(`The url of a service must be one such as https://bank.example/api, not ${url}`)
+    }
     this.#url = url.replace(/\/+$/, '')
     this.#options = options
+    this.silentMs = silentMs
+  }
+
+  /** The headers that the program gives a request. An error of the program is told to it, and not tried again. */
+  async headers(): Promise<Readonly<Record<string, string>>> {
+    return (await this.#options.headers?.()) ?? {}
   }
 
   /** The answer to a request, decoded; a problem if there is one. @throws ProblemError; the signal's reason */
@@ -62,10 +79,11 @@ export class Connection {
 
   async #once(path: string, sent: Sent): ReturnType<Connection['ask']> {
     const { commandId } = sent
+    const own = await this.headers()
     let response: Response
     let text: string
     try {
-      response = await this.open(path, markedType, sent)
+      response = await this.open(path, markedType, own, sent)
       text = await response.text()
     } catch (error) {
       sent.signal?.throwIfAborted()
@@ -78,9 +96,13 @@ export class Connection {
     return isGood ? found : { problem: unknown(response.status, commandId) }
   }
 
-  /** Sends a request, once. */
-  async open(path: string, accept: string, { method, headers, body, signal }: Sent): Promise<Response> {
-    const own = await this.#options.headers?.()
+  /** Sends a request, once. @param own the headers of the program */
+  async open(
+    path: string,
+    accept: string,
+    own: Readonly<Record<string, string>>,
+    { method, headers, body, signal }: Sent,
+  ): Promise<Response> {
     const send = this.#options.fetch ?? fetch
     return send(`${this.#url}${path}`, {
       ...(method !== undefined && { method }),
@@ -89,6 +111,13 @@ export class Connection {
       ...(signal !== undefined && { signal }),
     })
   }
+}
+
+/** Whether the platform can send requests to an address. On a page it may be relative to that of the page. */
+function canBeAsked(url: string): boolean {
+  const { location } = globalThis as { readonly location?: { readonly href: string } }
+  const base = location?.href
+  return URL.canParse(url, base) && /^https?:$/.test(new URL(url, base).protocol)
 }
 
 const unreachable = (commandId: string | undefined, cause: unknown): ProblemError =>

@@ -1,4 +1,5 @@
 /** Follows server-sent events. When the stream ends or breaks, it connects again after the last event. */
+import { startTimer, stopTimer } from '../../runtime/timers.ts'
 import { markedType } from '../representation.ts'
 import { type Connection, decoded, pause, problemIn, unknown } from './connection.ts'
 import { ProblemError } from './problem-error.ts'
@@ -27,15 +28,18 @@ export async function* followed(
   let failures = 0
   try {
     while (true) {
+      const own = await connection.headers()
+      const line = new Line(connection.silentMs, ended)
       try {
         const headers = last === undefined ? {} : { 'Last-Event-ID': last }
         const accept = `text/event-stream, ${markedType}`
         failures++
-        const response = await connection.open(`${path}${query}`, accept, { headers, signal: ended })
-        if (!response.ok) throw problemIn(response, await response.text())
+        const sent = { headers, signal: line.signal }
+        const response = await line.heard(connection.open(`${path}${query}`, accept, own, sent))
+        if (!response.ok) throw problemIn(response, await line.heard(response.text()))
         const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
         if (!isStream) throw unknown(response.status)
-        for await (const { id, event, data } of messagesOf(response)) {
+        for await (const { id, event, data } of messagesOf(response, line)) {
           if (data !== undefined) yield eventIn(event, data)
           last = id ?? last
           if (data !== undefined) failures = 0
@@ -50,6 +54,36 @@ export async function* followed(
     }
   } finally {
     left.abort()
+  }
+}
+
+/**
+ * A connection that may have broken without a sign, as behind a router that has forgotten it: nothing comes, not even
+ * the comments of a quiet stream.
+ */
+class Line {
+  readonly signal: AbortSignal
+  readonly #silentMs: number
+  readonly #broken = new AbortController()
+
+  constructor(silentMs: number, ended: AbortSignal) {
+    this.#silentMs = silentMs
+    this.signal = AbortSignal.any([ended, this.#broken.signal])
+  }
+
+  /** Waits for something to come. @throws Error if nothing comes for too long; what `coming` throws */
+  async heard<Result>(coming: Promise<Result>): Promise<Result> {
+    const silence = Promise.withResolvers<never>()
+    const timer = startTimer(() => {
+      silence.reject(new Error('The line is silent'))
+      this.#broken.abort()
+    }, this.#silentMs)
+    try {
+      return await Promise.race([coming, silence.promise])
+    } finally {
+      stopTimer(timer)
+      coming.catch(() => {})
+    }
   }
 }
 
@@ -74,13 +108,13 @@ interface Message {
 }
 
 /** The messages of a response. A message that is cut off is left out. */
-async function* messagesOf({ body }: Response): AsyncGenerator<Message, void, void> {
+async function* messagesOf({ body }: Response, line: Line): AsyncGenerator<Message, void, void> {
   if (body === null) return
   const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   let text = ''
   try {
     while (true) {
-      const { done, value } = await reader.read()
+      const { done, value } = await line.heard(reader.read())
       if (done) return
       text += value
       const parts = text.split('\n\n')
