@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { cluster } from '../../src/cluster/index.ts'
+import { health } from '../../src/health/index.ts'
 import { hasCode, memory, type Tenants, tenants } from '../../src/index.ts'
 import { sqlite } from '../../src/store/sqlite/index.ts'
 import { Bank } from '../bank/bank.ts'
@@ -36,6 +37,11 @@ test('a tenant is opened when it is used', async (context) => {
   })
   // #endregion
   assert.equal(total, 100)
+  const request = new Request('http://localhost/readyz')
+  // #region ready
+  const response = await banks.use('acme', (bank) => health(bank).ready(request))
+  // #endregion
+  assert.equal(response.headers.get('content-type'), 'application/health+json')
   assert.equal((await banks.get('../acme').account('ada').state()).balance, 0)
   const files = (await readdir(data)).filter((file) => file.endsWith('.db'))
   assert.deepEqual(files.sort(), ['_2e_2e_2facme.db', 'acme.db'])
