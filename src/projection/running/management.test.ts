@@ -51,6 +51,27 @@ describe('A projection', () => {
     assert.deepEqual(await counts.sums.get('a', { atLeast }), { sum: 5, events: 1 })
   })
 
+  test('that is run once handles the whole log, though it is stopped meanwhile', async () => {
+    for (const when of ['before', 'meanwhile']) {
+      const { store, hold } = heldStore(memory())
+      await using counts = await start({ store })
+      await counts.projections.start('sums')
+      await counts.sums.get('a', { atLeast: await add(counts, 5) })
+      const reading = hold('answer', 'readAll')
+      await add(counts)
+      await reading.isThere
+      const stopping = when === 'before' ? counts.projections.stop('sums') : undefined
+      const running = counts.projections.runOnce('sums')
+      const stopped = stopping ?? counts.projections.stop('sums')
+      await add(counts)
+      reading.release()
+      const { position } = await running
+      await stopped
+      assert.equal(position, 3, when)
+      assert.equal((await counts.projections.status('sums')).state, 'stopped')
+    }
+  })
+
   test('that is started while it is being stopped runs afterwards', async () => {
     const { store, hold } = heldStore(memory())
     await using counts = await start({ store })

@@ -158,23 +158,30 @@ export class Runner {
    *   no progress for longer than a lease
    */
   runOnce(): Promise<RunResult> {
-    return this.#single.run(async () => {
-      // The signal of a run that was stopped is aborted. This run needs its own.
-      const { signal } = this.alive ? this.#runs : new AbortController()
-      if (!this.alive) {
-        this.#waiters.begin()
-        await this.#orFail(this.#steps.prepare(signal))
+    const tally = { events: 0 }
+    const run = async () => {
+      for (;;) {
+        const position = await this.#orFail(this.#runThrough(tally))
+        // If the run that follows the log was stopped meanwhile, the rest is left.
+        if (position !== undefined) return { position, ...tally }
       }
-      const { store, environment, leaseMs } = this.#options
-      const step = () => {
-        this.#pausing.refuse()
-        return this.#step(signal)
-      }
-      const { askAgainMs } = this.#leader
-      const parts = { bookmark: this.bookmark, step, breath: this.#breath, leader: this.#leader, askAgainMs }
-      const run = () => this.#orFail(runThrough({ store, environment, leaseMs, ...parts }, signal))
-      return this.#leader.asGuest(run)
-    })
+    }
+    return this.#single.run(() => this.#leader.asGuest(run))
+  }
+
+  async #runThrough(tally: { events: number }): Promise<number | undefined> {
+    await this.#runs.ended()
+    // The signal of a run that was stopped is aborted. This run needs its own.
+    const isFollowed = this.alive && !this.#runs.signal.aborted
+    const { signal } = isFollowed ? this.#runs : new AbortController()
+    if (!isFollowed) this.#waiters.begin()
+    if (!isFollowed) await this.#steps.prepare(signal)
+    const step = () => {
+      this.#pausing.refuse()
+      return this.#step(signal)
+    }
+    const parts = { bookmark: this.bookmark, step, breath: this.#breath, leader: this.#leader }
+    return runThrough({ ...this.#options, ...parts }, tally, signal)
   }
 
   async look(): Promise<RunnerView> {

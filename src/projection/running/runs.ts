@@ -12,6 +12,11 @@ export class Runs {
     return this.#stopping.signal
   }
 
+  /** Waits until a run that has to end has ended. */
+  async ended(): Promise<void> {
+    if (this.signal.aborted) await this.#running
+  }
+
   /** @param run begins when the run before it has ended */
   begin(run: (signal: AbortSignal) => Promise<void>): void {
     this.#stopping = new AbortController()

@@ -8,7 +8,6 @@ import type { EventStore } from '../../store/store.ts'
 import type { Bookmark } from '../checkpoint/bookmark.ts'
 import type { StepResult } from '../checkpoint/step.ts'
 import type { Leader } from './leader.ts'
-import type { RunResult } from './status.ts'
 
 export interface SingleRunOptions {
   readonly store: Pick<EventStore, 'head'>
@@ -18,20 +17,27 @@ export interface SingleRunOptions {
   readonly bookmark: Bookmark
   readonly step: () => Promise<StepResult>
   readonly leaseMs: number
-  /** The time until it asks for the lease again. */
-  readonly askAgainMs: number
 }
 
-/** @throws ProjectionError `PROJECTION_ELSEWHERE` if the other process makes no progress for longer than a lease */
-export async function runThrough(options: SingleRunOptions, signal: AbortSignal): Promise<RunResult> {
-  const { store, environment, breath, leader, bookmark, leaseMs, askAgainMs } = options
-  let events = 0
+/**
+ * @param tally counts the events that were handled here
+ * @returns the position, or nothing if the signal was aborted before
+ * @throws ProjectionError `PROJECTION_ELSEWHERE` if the other process makes no progress for longer than a lease
+ */
+export async function runThrough(
+  options: SingleRunOptions,
+  tally: { events: number },
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const { store, environment, breath, leader, bookmark, leaseMs } = options
+  const { askAgainMs } = leader
   let end: number | undefined
   let seen = { position: -1, at: 0 }
-  for (let caughtUp = false; !caughtUp && !signal.aborted; ) {
+  for (let caughtUp = false; !caughtUp; ) {
+    if (signal.aborted) return undefined
     if (await leader.take()) {
       const step = await options.step()
-      events += step.events
+      tally.events += step.events
       caughtUp = step.caughtUp
       await breath.pause()
       continue
@@ -39,11 +45,11 @@ export async function runThrough(options: SingleRunOptions, signal: AbortSignal)
     end ??= await store.head()
     await bookmark.look()
     const { position } = bookmark
-    if (position >= end) return { position, events }
+    if (position >= end) return position
     if (position > seen.position) seen = { position, at: environment.elapsed() }
     if (environment.elapsed() - seen.at > leaseMs + askAgainMs) leader.refuse('Running once')
     await sleep(environment, askAgainMs, signal)
   }
   await bookmark.flush()
-  return { position: bookmark.position, events }
+  return bookmark.position
 }
