@@ -38,5 +38,15 @@ test('an interrupt ends the question', async () => {
   const output = Object.assign(new PassThrough(), { isTTY: true }) as never
   const asked = confirm('It is lost.', false, controller.signal, { input, output })
   controller.abort(new Error('interrupted'))
-  await assert.rejects(asked, { name: 'AbortError' })
+  await assert.rejects(asked, /interrupted/)
+})
+
+test('an input that ends is no yes', async () => {
+  for (const end of [(input: PassThrough) => input.end(), (input: PassThrough) => input.write('\u0004')]) {
+    const input = Object.assign(new PassThrough(), { isTTY: true })
+    const output = Object.assign(new PassThrough(), { isTTY: true }) as never
+    const asked = confirm('It is lost.', false, never, { input: input as never, output })
+    end(input)
+    await assert.rejects(asked, { code: 'NOT_CONFIRMED' })
+  }
 })

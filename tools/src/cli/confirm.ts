@@ -29,9 +29,16 @@ export async function confirm(
   const lines = createInterface({ input, output })
   // A terminal in raw mode sends an interrupt to the one who reads.
   lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  const closed = new Promise<undefined>((resolve) => lines.once('close', () => resolve(undefined)))
   try {
-    const answer = await lines.question(`${question} [y/N] `, { signal })
-    if (/^y(es)?$/i.test(answer.trim())) return
+    const asked = lines.question(`${question} [y/N] `, { signal }).catch((error: Error) => {
+      signal.throwIfAborted()
+      // Ctrl+D.
+      if (error.name !== 'AbortError') throw error
+    })
+    const answer = await Promise.race([asked, closed])
+    if (answer === undefined) output.write('\n')
+    else if (/^y(es)?$/i.test(answer.trim())) return
   } finally {
     lines.close()
   }

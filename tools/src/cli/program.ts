@@ -18,18 +18,21 @@ import { addTrace } from './commands/trace.ts'
 import { exitCodes, Interrupted, onInterrupt } from './ending.ts'
 import { harmless, jsonLine } from './output.ts'
 import type { Runtime } from './session.ts'
+import { version } from './version.ts'
 
 const help = `
 It finds mneme.config.ts in this folder or one above, or takes --store and --domain.
 
 Exit codes: 0 done; 1 it did not work, or something was found; 2 the command line or the configuration makes no
-sense; 3 the domain rejected the command; 130, 143 interrupted; 141 nobody reads the results any more.`
+sense, or there is no store; 3 the domain rejected the command; 130, 143 interrupted; 141 nobody reads the results
+any more.`
 
 /** The program, with all commands. */
 function programOf(runtime: Runtime, isJson: boolean): Command {
   const program = new Command('mneme')
     .description('Looks into logs of events, checks and moves them, and manages projections.')
     .addHelpText('after', help)
+    .version(version(), '-V, --version', 'print the version of this program')
     .exitOverride()
     // With --json it is told below, in the form of all errors.
     .configureOutput({ writeErr: (text) => isJson || process.stderr.write(harmless(text)) })

@@ -67,7 +67,9 @@ test('mneme migrate makes a store, and prints the SQL of PostgreSQL without open
 
 test('the help names each command, and is no error', async (t) => {
   const { each } = await toolsPlace(t)
-  const [help, nothing, wrong] = await each([['--help'], [], ['evnets']])
+  const [help, nothing, wrong, version] = await each([['--help'], [], ['evnets'], ['--version']])
+  assert.match(version!.out, /^\d+\.\d+\.\d+\n$/)
+  assert.equal(version!.code, 0)
   assert.equal(help!.code, 0)
   for (const name of ['events', 'state', 'run', 'trace', 'projections', 'reactions', 'parked', 'verify', 'export']) {
     assert.match(help!.out, new RegExp(`^ {2}${name}\\b`, 'm'))

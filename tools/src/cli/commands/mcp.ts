@@ -1,7 +1,7 @@
 /** `mneme mcp`: serves the log and the domain by the Model Context Protocol, until the client ends it. */
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { type CommonOptions, type Runtime, sessionOf, withCommonOptions, withStore } from '../session.ts'
+import { version } from '../version.ts'
 
 interface McpCommandOptions extends CommonOptions {
   readonly write?: boolean
@@ -25,10 +25,4 @@ export function addMcp(program: Command, runtime: Runtime): void {
         })
       })
     })
-}
-
-/** The version of the package, whose manifest lies as far above this file when it is built. */
-function version(): string {
-  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(manifest) as { readonly version: string }).version
 }
