@@ -54,31 +54,34 @@ function talk(listening: string) {
   return { environment, peer, heard, line, stood }
 }
 
+const send = (peer: Peer, signal?: AbortSignal) =>
+  new Promise<unknown>((answered, lost) => peer.send(command, { signal, answered, lost }))
+
 const lost = (kind: PeerLost['kind'], wasSent: boolean) => (error: unknown) =>
   error instanceof PeerLost && error.kind === kind && (error.heardAt !== undefined) === wasSent
 
 describe('The way to another member', () => {
   test('ends at once if another process listens at its address', async () => {
     const { peer, heard } = talk('a later one')
-    await assert.rejects(peer.send(command), lost('refused', false))
+    await assert.rejects(send(peer), lost('refused', false))
     assert.deepEqual(heard, [])
     peer.close()
   })
 
   test('is waited for once while it is silent, and by nobody after that until it is heard', async () => {
     const { environment, peer, heard, line } = talk('other')
-    const first = assert.rejects(peer.send(command), lost('silent', true))
+    const first = assert.rejects(send(peer), lost('silent', true))
     await environment.advance(1)
     assert.equal(heard.length, 1)
     line.isCut = true
     await environment.advance(silentMs * 2)
     await first
-    await assert.rejects(peer.send(command), lost('silent', false))
+    await assert.rejects(send(peer), lost('silent', false))
     line.isCut = false
     await environment.advance(silentMs * 2)
     peer.open()
     await environment.advance(silentMs)
-    void peer.send(command).catch(() => {})
+    void send(peer).catch(() => {})
     await environment.advance(1)
     assert.equal(heard.length, 2)
     peer.close()
@@ -91,7 +94,7 @@ describe('The way to another member', () => {
       tries++
       throw new LinkError('failed', 'It did not answer in time')
     }
-    const sent = assert.rejects(peer.send(command), lost('silent', false))
+    const sent = assert.rejects(send(peer), lost('silent', false))
     await environment.advance(silentMs / 2)
     assert.ok(tries > 1)
     await environment.advance(silentMs)
@@ -107,7 +110,7 @@ describe('The way to another member', () => {
       stood.stillMs += silentMs * 3
       throw new LinkError('failed', 'It did not answer in time')
     }
-    const sent = assert.rejects(peer.send(command), lost('closed', true))
+    const sent = assert.rejects(send(peer), lost('closed', true))
     await environment.advance(silentMs / 2)
     assert.equal(heard.length, 1)
     peer.close()
@@ -117,7 +120,7 @@ describe('The way to another member', () => {
   test('is not waited for any longer soon after the caller has aborted its command', async () => {
     const { environment, peer, heard, line } = talk('other')
     const caller = new AbortController()
-    const sent = assert.rejects(peer.send(command, undefined, caller.signal), lost('closed', true))
+    const sent = assert.rejects(send(peer, caller.signal), lost('closed', true))
     await environment.advance(1)
     line.isCut = true
     caller.abort()
@@ -173,7 +176,7 @@ describe('The way to another member', () => {
     peer.open()
     await environment.advance(1)
     assert.equal(foreground, 0)
-    const sent = assert.rejects(peer.send(command), lost('closed', true))
+    const sent = assert.rejects(send(peer), lost('closed', true))
     await environment.advance(1)
     assert.ok(foreground > 0)
     links[0]!.onClose()

@@ -12,10 +12,11 @@ import { InputError } from '../domain/error.ts'
 import type { HandedState } from '../kernel/handed-state.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { Channel } from './channel.ts'
+import { Outbox, type Sender } from './outbox.ts'
 import { PeerLost } from './peer-lost.ts'
 import { Silence, silentMs } from './silence.ts'
 import { type Link, LinkError, type Transport } from './transport.ts'
-import { type Answered, encodeError, type Message, messageLengthMax, type SentCommand } from './wire.ts'
+import { commandText, encodeError, type Message, messageLengthMax, type SentCommand } from './wire.ts'
 
 /** How often a member lets the other side know that it is there. */
 const pingMs = 250
@@ -27,22 +28,6 @@ const againMs = 25
 const unansweredMax = 8_000_000
 /** A longer state is not handed over. Commands would wait behind it. */
 const stateLengthMax = 1_000_000
-
-interface Waiting {
-  readonly command: SentCommand
-  readonly fence: (() => Promise<void>) | undefined
-  /** How long it was when it was sent, in characters. */
-  size: number
-  wasSent: boolean
-  /** Whether it was sent over an earlier link too, so that an answer may have been lost. */
-  wasRepeated: boolean
-  /** What its fence has thrown, which loses its class on the way. */
-  fenceError: { readonly error: unknown } | undefined
-  /** Called when nobody waits for it any more. */
-  release: (() => void) | undefined
-  readonly resolve: (answered: Answered) => void
-  readonly reject: (error: unknown) => void
-}
 
 interface PeerOptions {
   /** The other member. Another process may listen at its address now. */
@@ -58,11 +43,7 @@ interface PeerOptions {
 
 export class Peer {
   readonly #options: PeerOptions
-  readonly #waiting = new Map<number, Waiting>()
-  /** The commands among them that were not sent over the present link, in order. */
-  #unsent = new Set<number>()
-  /** The characters of the others. */
-  #unanswered = 0
+  readonly #outbox = new Outbox()
   /** States that are handed over when no command waits, and who waits until they have arrived. */
   #states: (() => HandedState | undefined)[] = []
   #whenHanded: (() => void)[] = []
@@ -75,7 +56,6 @@ export class Peer {
   #isClosed = false
   /** Whether it was silent for too long. Until it is heard again, no command waits for it. */
   #isSilent = false
-  #last = 0
   readonly #silence: Silence
   #cancelPing: () => void = () => {}
 
@@ -94,30 +74,20 @@ export class Peer {
     if (this.#link === undefined) void this.#open()
   }
 
-  /**
-   * Sends a command, and waits for the reply.
-   *
-   * @param fence asked by the owner before each decision
-   * @param signal ends the owner's work if it has not decided
-   * @throws PeerLost
-   */
-  send(command: SentCommand, fence?: () => Promise<void>, signal?: AbortSignal): Promise<Answered> {
-    if (this.#isClosed) return Promise.reject(new PeerLost('closed', undefined))
-    if (this.#isSilent) {
+  /** Sends a command. */
+  send(command: SentCommand, sender: Sender): void {
+    if (this.#isClosed || this.#isSilent) {
       this.open()
-      return Promise.reject(new PeerLost('silent', undefined))
+      sender.lost(new PeerLost(this.#isClosed ? 'closed' : 'silent', undefined))
+      return
     }
-    const n = ++this.#last
-    return new Promise((resolve, reject) => {
-      const sending = { size: 0, wasSent: false, wasRepeated: false, fenceError: undefined }
-      this.#waiting.set(n, { command, fence, ...sending, release: this.#bindTo(n, signal), resolve, reject })
-      this.#unsent.add(n)
-      if (this.#channel === undefined) void this.#open()
-      else {
-        this.#channel.flushSoon()
-        if (this.#waiting.size === 1) this.#ping()
-      }
-    })
+    const waiting = this.#outbox.add(command, sender)
+    waiting.release = this.#bindTo(waiting.n, sender.signal)
+    if (this.#channel === undefined) void this.#open()
+    else {
+      this.#channel.flushSoon()
+      if (this.#outbox.size === 1) this.#ping()
+    }
   }
 
   /** What a command that begins to wait needs beside it. @returns ends that, if it needs anything */
@@ -135,24 +105,14 @@ export class Peer {
 
   /** The wait for a command that was not sent over the present link ends at once, and for another one soon. */
   #cancel(n: number): void {
-    const isUnsent = this.#unsent.has(n)
-    if (!isUnsent) this.#channel?.say({ say: 'cancel', n })
-    this.#options.environment.after(isUnsent ? 0 : cancelMs, () => this.#giveUp(n))
+    const isSent = this.#outbox.get(n)?.isSent === true
+    if (isSent) this.#channel?.say({ say: 'cancel', n })
+    this.#options.environment.after(isSent ? cancelMs : 0, () => this.#giveUp(n))
   }
 
   #giveUp(n: number): void {
-    const waiting = this.#take(n)
-    waiting?.reject(new PeerLost('closed', waiting.wasSent ? this.#silence.heardAt : undefined))
-  }
-
-  /** Takes a command from those that wait. */
-  #take(n: number): Waiting | undefined {
-    const waiting = this.#waiting.get(n)
-    if (waiting === undefined) return undefined
-    this.#waiting.delete(n)
-    if (!this.#unsent.delete(n)) this.#unanswered -= waiting.size
-    waiting.release?.()
-    return waiting
+    const waiting = this.#outbox.take(n)
+    waiting?.sender.lost(new PeerLost('closed', waiting.wasSent ? this.#silence.heardAt : undefined))
   }
 
   /** Keeps the process alive. @returns ends that */
@@ -218,12 +178,12 @@ export class Peer {
           if (this.#silence.isTooLong()) return this.#end('silent', error)
         }
         await new Promise<void>((resolve) => {
-          environment.after(againMs, resolve, { background: this.#waiting.size === 0 })
+          environment.after(againMs, resolve, { background: this.#outbox.size === 0 })
         })
       }
     } finally {
       this.#isOpening = false
-      if (this.#link === undefined && this.#waiting.size > 0) void this.#open()
+      if (this.#link === undefined && this.#outbox.size > 0) void this.#open()
     }
   }
 
@@ -256,7 +216,7 @@ export class Peer {
     this.#silence.begin()
     // A link does not keep the process alive by itself. Commands that were sent over the last one must.
     const cancel = environment.after(silentMs, () => opened.reject(new LinkError('failed', 'No word came')), {
-      background: this.#waiting.size === 0,
+      background: this.#outbox.size === 0,
     })
     try {
       await opened.promise
@@ -277,7 +237,7 @@ export class Peer {
   /** The link broke. Commands are sent again if it can be opened again. */
   #broken(): void {
     this.#drop()
-    if (this.#waiting.size > 0) void this.#open()
+    if (this.#outbox.size > 0) void this.#open()
   }
 
   #drop(): void {
@@ -286,20 +246,16 @@ export class Peer {
     this.#channel = undefined
     this.#link?.close()
     this.#link = undefined
-    this.#unsent = new Set(this.#waiting.keys())
-    this.#unanswered = 0
+    this.#outbox.sendAgain()
     this.#endHanding()
   }
 
   #end(kind: PeerLost['kind'], cause?: unknown): void {
     this.#drop()
     this.#isSilent = kind === 'silent'
-    const waiting = [...this.#waiting.values()]
-    this.#waiting.clear()
-    this.#unsent.clear()
-    for (const { wasSent, release, reject } of waiting) {
-      release?.()
-      reject(new PeerLost(kind, wasSent ? this.#silence.heardAt : undefined, { cause }))
+    const heardAt = this.#silence.heardAt
+    for (const { wasSent, sender } of this.#outbox.takeAll()) {
+      sender.lost(new PeerLost(kind, wasSent ? heardAt : undefined, { cause }))
     }
   }
 
@@ -307,24 +263,18 @@ export class Peer {
 
   /** The next command for the present link, as JSON. */
   #next(): string | undefined {
-    for (const n of this.#unsent) {
-      if (this.#unanswered >= unansweredMax) return undefined
-      const waiting = this.#waiting.get(n)!
-      const { command, wasSent } = waiting
-      const message: Message = { say: 'command', n, command: wasSent ? { ...command, isRepeated: true } : command }
-      const text = JSON.stringify(message)
-      if (text.length > messageLengthMax) {
-        const { stream, name } = command
-        const facts = { aggregate: stream.aggregate, command: name, sizeMax: messageLengthMax }
-        this.#take(n)!.reject(new InputError('COMMAND_TOO_LARGE', facts))
-        continue
+    for (let waiting = this.#outbox.next(); waiting !== undefined; waiting = this.#outbox.next()) {
+      if (this.#outbox.unanswered >= unansweredMax) return undefined
+      const { n, command, wasSent, sender } = waiting
+      const text = commandText(n, wasSent ? { ...command, isRepeated: true } : command)
+      if (text.length <= messageLengthMax) {
+        this.#outbox.sent(waiting, text.length)
+        return text
       }
-      this.#unsent.delete(n)
-      this.#unanswered += text.length
-      waiting.size = text.length
-      waiting.wasRepeated = wasSent
-      waiting.wasSent = true
-      return text
+      const { stream, name } = command
+      const facts = { aggregate: stream.aggregate, command: name, sizeMax: messageLengthMax }
+      this.#outbox.take(n)
+      sender.lost(new InputError('COMMAND_TOO_LARGE', facts))
     }
     for (let take = this.#states.pop(); take !== undefined; take = this.#states.pop()) {
       const handed = take()
@@ -349,7 +299,7 @@ export class Peer {
         this.#channel?.speak()
         this.#ping()
       },
-      { background: this.#waiting.size === 0 },
+      { background: this.#outbox.size === 0 },
     )
   }
 
@@ -362,14 +312,14 @@ export class Peer {
     this.#options.onEpoch(epoch)
     for (const message of messages) {
       if (message.say === 'reply') {
-        const waiting = this.#take(message.n)
+        const waiting = this.#outbox.take(message.n)
         if (waiting === undefined) continue
-        const { fenceError, wasRepeated } = waiting
+        const { sender, fenceError, wasRepeated } = waiting
         const { reply } = message
         // What was sent before may be stored, even if the member does not decide it any more.
-        if ('moved' in reply && wasRepeated) waiting.reject(new PeerLost('closed', this.#silence.heardAt))
-        else if ('error' in reply && fenceError !== undefined) waiting.reject(fenceError.error)
-        else waiting.resolve({ reply, wasRepeated })
+        if ('moved' in reply && wasRepeated) sender.lost(new PeerLost('closed', this.#silence.heardAt))
+        else if ('error' in reply && fenceError !== undefined) sender.lost(fenceError.error)
+        else sender.answered({ reply, wasRepeated })
       } else if (message.say === 'ask fence') void this.#askFence(channel, message.n, message.nth)
     }
     this.#lookAtStates(channel)
@@ -378,10 +328,10 @@ export class Peer {
 
   async #askFence(channel: Channel, n: number, nth: number): Promise<void> {
     try {
-      await this.#waiting.get(n)?.fence?.()
+      await this.#outbox.get(n)?.sender.fence?.()
       channel.say({ say: 'fence', n, nth })
     } catch (error) {
-      const waiting = this.#waiting.get(n)
+      const waiting = this.#outbox.get(n)
       if (waiting !== undefined) waiting.fenceError = { error }
       channel.say({ say: 'fence', n, nth, error: encodeError(error) })
     }

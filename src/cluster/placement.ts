@@ -33,8 +33,11 @@ export class Placement {
   }
 
   /** The owner of a stream, or `undefined` if no member knows the aggregate. */
-  ownerOf(stream: StreamId, shard: number = shardOf(stream)): Member | undefined {
-    return this.ownersOf(stream.aggregate)[shard]
+  ownerOf(stream: StreamId, shard?: number): Member | undefined {
+    const only = this.#only
+    // With a lone member, nobody need look for the shard.
+    if (only !== undefined) return Object.hasOwn(only.knows, stream.aggregate) ? only : undefined
+    return this.ownersOf(stream.aggregate)[shard ?? shardOf(stream)]
   }
 
   /** The owner of each shard of an aggregate, by the shard. */
@@ -49,8 +52,6 @@ export class Placement {
 
   /** Whether a member owns a stream. */
   isOwner(id: string, stream: StreamId, shard?: number): boolean {
-    // A lone member need not look for the shard.
-    if (this.#only !== undefined) return this.#only.id === id && Object.hasOwn(this.#only.knows, stream.aggregate)
     return this.ownerOf(stream, shard)?.id === id
   }
 

@@ -19,7 +19,17 @@ import { observedForward } from './observed-forward.ts'
 import { PeerLost } from './peer-lost.ts'
 import { settledAfterEndMs, settledMs } from './silence.ts'
 import type { Member } from './view.ts'
-import { type Answered, decodeError, decodeOutcome, encodeData, opened, type SentCommand } from './wire.ts'
+import {
+  type Answered,
+  completeOutcome,
+  decodeError,
+  decodeOutcome,
+  encodeData,
+  isWhole,
+  opened,
+  type Reply,
+  type SentCommand,
+} from './wire.ts'
 
 /** What a router has to know of the members. `Membership` does for a domain. */
 export type Owners = Pick<
@@ -57,6 +67,7 @@ interface Journey {
   readonly data: unknown
   readonly options: DispatchOptions
   readonly command: SentCommand
+  readonly begunAt: number
   /** Whether it is counted here, and not by the kernel. */
   readonly isCounted: boolean
   /** Whether it was sent to another member, so that it may be stored. */
@@ -88,16 +99,19 @@ export class Router {
 
   /** Sends a command to the owner of its stream, and waits for the outcome. */
   dispatch(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
-    const { membership, kernel } = this.#options
+    const { membership, kernel, keys, observing } = this.#options
     if (membership.isLeaving) throw new CancelledError('STOPPED', { what: `The command ${name}` })
-    if (membership.owns(stream)) return kernel.dispatch(stream, name, data, options)
+    const owner = membership.ownerOf(stream)
+    if (owner?.id === membership.id) return kernel.dispatch(stream, name, data, options)
     kernel.admit()
-    return this.#route(stream, name, data, options, 0)
+    const journey = this.#begin(stream, name, data, options, true)
+    const isSimple = keys === undefined && observing === undefined && options.signal?.aborted !== true
+    return owner !== undefined && isSimple ? this.#sendFirst(owner, journey) : this.#search(journey, 0)
   }
 
   /** Sends a command on that the kernel was given and that belongs to another member. */
-  sendOn(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
-    return this.#route(stream, name, data, options, 1)
+  async sendOn(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
+    return this.#search(this.#begin(stream, name, data, options, false), 1)
   }
 
   /** Waits until the commands that were sent to other members are answered. */
@@ -105,42 +119,71 @@ export class Router {
     if (this.#routed > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
   }
 
-  /** Looks for the owner until one has answered. @param tried how often it was tried already */
-  async #route(
-    stream: StreamId,
-    name: string,
-    data: unknown,
-    options: DispatchOptions,
-    tried: number,
-  ): Promise<Outcome> {
-    const { kernel, environment, routeTimeoutMs, membership } = this.#options
-    kernel.check(stream, name, data, options)
-    const command = this.#commandOf(stream, name, data, options)
+  #begin(stream: StreamId, name: string, data: unknown, options: DispatchOptions, isCounted: boolean): Journey {
+    const { kernel, environment } = this.#options
+    const { commandId, derivedId, ownId = environment.newCommandId() } = options
+    kernel.check(stream, name, data, { ...options, ownId })
+    const command = this.#commandOf(stream, name, data, options, commandId ?? derivedId ?? ownId)
     // The caller may change what it gave before a later try.
     const { metadata, tags } = command
     const journey: Journey = {
       stream,
       name,
       data: ownCopy('The data of a command', data),
-      options: { ...options, ...(metadata && { metadata }), ...(tags && { tags }) },
+      options: metadata || tags ? { ...options, ...(metadata && { metadata }), ...(tags && { tags }) } : options,
       command,
-      isCounted: tried === 0,
+      begunAt: environment.elapsed(),
+      isCounted,
       wasSent: false,
       settledAt: Number.NEGATIVE_INFINITY,
       last: undefined,
     }
-    const begunAt = environment.elapsed()
     this.#routed++
-    if (journey.isCounted) this.underWay++
+    if (isCounted) this.underWay++
+    return journey
+  }
+
+  #end({ isCounted }: Journey): void {
+    if (isCounted) this.underWay--
+    if (--this.#routed === 0) for (const wake of this.#whenQuiet.splice(0)) wake()
+  }
+
+  /** The first try, without what most commands do not need. If the owner does not decide it, others follow. */
+  #sendFirst(owner: Member, journey: Journey): Promise<Outcome> {
+    const { fence, signal } = journey.options
+    return new Promise((resolve) => {
+      const answered = (answer: Answered) => {
+        const outcome = outcomeOf(journey.command, answer.reply)
+        if (outcome === undefined) return resolve(this.#search(journey, 0, this.#receive(owner, journey, answer)))
+        this.forwarded++
+        this.#end(journey)
+        resolve(outcome)
+      }
+      const lost = (error: unknown) => resolve(this.#search(journey, 0, this.#lose(owner, journey, error)))
+      this.#options.membership.peerOf(owner).send(journey.command, { fence, signal, answered, lost })
+    })
+  }
+
+  /**
+   * Looks for the owner until one has answered.
+   *
+   * @param tried how often it was tried already
+   * @param first what comes of the first try, if that is under way
+   */
+  async #search(journey: Journey, tried: number, first?: Promise<Outcome | undefined>): Promise<Outcome> {
+    const { environment, routeTimeoutMs, membership } = this.#options
+    const { options, begunAt } = journey
     try {
-      for (let tries = tried; ; tries++) {
-        if (tries > 0) await this.#unlessAborted(options, this.#lookAgain(tries))
-        if (options.signal?.aborted) throw cut(journey, 'ABORTED', options.signal.reason)
-        if (membership.ended.aborted) throw cut(journey, 'STOPPED')
-        if (environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
+      for (let tries = tried, under = first; ; tries++, under = undefined) {
+        if (under === undefined) {
+          if (tries > 0) await this.#unlessAborted(options, this.#lookAgain(tries))
+          if (options.signal?.aborted) throw cut(journey, 'ABORTED', options.signal.reason)
+          if (membership.ended.aborted) throw cut(journey, 'STOPPED')
+          if (environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
+        }
         let answer: Outcome | { readonly error: unknown } | undefined
         try {
-          answer = await this.#try(journey)
+          answer = await (under ?? this.#try(journey))
         } catch (error) {
           answer = { error }
         }
@@ -156,15 +199,14 @@ export class Router {
         return answer
       }
     } finally {
-      if (journey.isCounted) this.underWay--
-      if (--this.#routed === 0) for (const wake of this.#whenQuiet.splice(0)) wake()
+      this.#end(journey)
     }
   }
 
   /** Sends a command to its present owner. @returns `undefined` if that is no longer, or not yet, the owner */
   async #try(journey: Journey): Promise<Outcome | undefined> {
     const { stream, options, command, wasSent } = journey
-    const { membership, kernel } = this.#options
+    const { membership } = this.#options
     const owner = membership.ownerOf(stream)
     if (owner === undefined) {
       journey.last = new Error(`No member knows the aggregate ${stream.aggregate}`)
@@ -175,36 +217,45 @@ export class Router {
     try {
       if (owner.id === membership.id) return await this.#decideHere(journey)
       const sent = wasSent ? ({ ...command, isRepeated: true } as const) : command
-      const { reply, wasRepeated } = await this.#send(owner, sent, options)
-      if ('moved' in reply) {
-        journey.last = new Error(`The member ${owner.address} does not own the stream in epoch ${membership.epoch}`)
-        return undefined
-      }
-      this.forwarded++
-      journey.wasSent ||= wasRepeated
-      if ('error' in reply) throw decodeError(reply.error)
-      const load = async (sequence: number) => (await kernel.state(stream, { sequence })).state
-      try {
-        const { keys } = this.#options
-        const readable = keys === undefined ? reply.outcome : await opened(reply.outcome, keys)
-        const outcome = decodeOutcome(command, readable, load)
-        return frozen(outcome instanceof Promise ? await outcome : outcome)
-      } catch (cause) {
-        // It is decided, and perhaps stored.
-        throw new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: command.commandId }, cause)
-      }
+      return await this.#receive(owner, journey, await this.#send(owner, sent, options))
     } catch (error) {
-      if (error instanceof Moved) return undefined
-      if (!(error instanceof PeerLost)) throw journey.wasSent ? perhapsStored(journey, error) : error
-      journey.last = error
-      if (error.heardAt !== undefined) {
-        const afterMs = error.kind === 'refused' ? settledAfterEndMs : settledMs
-        journey.settledAt = Math.max(journey.settledAt, error.heardAt + afterMs)
-        journey.wasSent = true
-      }
-      await this.#unlessAborted(options, this.#replace(owner, journey, error.kind))
+      return this.#lose(owner, journey, error)
+    }
+  }
+
+  /** What the owner has answered. @returns `undefined` if it does not own the stream */
+  async #receive(owner: Member, journey: Journey, { reply, wasRepeated }: Answered): Promise<Outcome | undefined> {
+    const { stream, command } = journey
+    const { membership, kernel, keys } = this.#options
+    if ('moved' in reply) {
+      journey.last = new Error(`The member ${owner.address} does not own the stream in epoch ${membership.epoch}`)
       return undefined
     }
+    this.forwarded++
+    journey.wasSent ||= wasRepeated
+    if ('error' in reply) return this.#lose(owner, journey, decodeError(reply.error))
+    const load = async (sequence: number) => (await kernel.state(stream, { sequence })).state
+    try {
+      const readable = keys === undefined ? reply.outcome : await opened(reply.outcome, keys)
+      return frozen(await completeOutcome(command, readable, load))
+    } catch (cause) {
+      // It is decided, and perhaps stored.
+      throw new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: command.commandId }, cause)
+    }
+  }
+
+  /** A try has failed. @returns `undefined` if another one may follow. @throws the error of the command */
+  async #lose(owner: Member, journey: Journey, error: unknown): Promise<undefined> {
+    if (error instanceof Moved) return undefined
+    if (!(error instanceof PeerLost)) throw journey.wasSent ? perhapsStored(journey, error) : error
+    journey.last = error
+    if (error.heardAt !== undefined) {
+      const afterMs = error.kind === 'refused' ? settledAfterEndMs : settledMs
+      journey.settledAt = Math.max(journey.settledAt, error.heardAt + afterMs)
+      journey.wasSent = true
+    }
+    await this.#unlessAborted(journey.options, this.#replace(owner, journey, error.kind))
+    return undefined
   }
 
   /** @throws Moved */
@@ -235,15 +286,15 @@ export class Router {
     }
   }
 
-  #commandOf(stream: StreamId, name: string, data: unknown, options: DispatchOptions): SentCommand {
-    const { commandId, derivedId, ownId, fence, expectedSequence, metadata, tags } = options
-    const { tenant, environment } = this.#options
+  #commandOf(stream: StreamId, name: string, data: unknown, options: DispatchOptions, id: string): SentCommand {
+    const { commandId, derivedId, fence, expectedSequence, metadata, tags } = options
+    const { tenant } = this.#options
     return {
       tenant,
       stream,
       name,
       data: data === undefined ? undefined : encodeData(data),
-      commandId: commandId ?? derivedId ?? ownId ?? environment.newCommandId(),
+      commandId: id,
       idBy: commandId !== undefined ? 'caller' : derivedId !== undefined ? 'reaction' : undefined,
       hasFence: fence === undefined ? undefined : true,
       expectedSequence,
@@ -255,9 +306,9 @@ export class Router {
   #send(owner: Member, sent: SentCommand, { fence, signal, parent }: DispatchOptions): Promise<Answered> {
     const { membership, observing } = this.#options
     const peer = membership.peerOf(owner)
-    if (observing === undefined) return peer.send(sent, fence, signal)
-    const to = owner.address
-    return observedForward(observing, sent, { to, parent }, (marked) => peer.send(marked, fence, signal))
+    const send = (command: SentCommand) =>
+      new Promise<Answered>((answered, lost) => peer.send(command, { fence, signal, answered, lost }))
+    return observing === undefined ? send(sent) : observedForward(observing, sent, { to: owner.address, parent }, send)
   }
 
   /** Waits for something that never throws, or until the caller does not wait any more. */
@@ -278,6 +329,16 @@ export class Router {
     const restMs = Math.min(lookAgainMs * tries, lookAgainMsMax)
     if (tries > 1) await sleep(environment, restMs, membership.ended)
     await membership.refresh().catch(() => {})
+  }
+}
+
+/** The outcome that a reply has, if it can be given to the caller as it is. */
+function outcomeOf(command: SentCommand, reply: Reply): Outcome | undefined {
+  if (!('outcome' in reply) || !isWhole(reply.outcome)) return undefined
+  try {
+    return frozen(decodeOutcome(command, reply.outcome))
+  } catch {
+    return undefined
   }
 }
 

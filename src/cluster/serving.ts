@@ -8,6 +8,7 @@
  * is then stored too late, the expected sequence of its commit shows whether another owner has stored something.
  */
 import { hasCode } from '../domain/error.ts'
+import type { Json } from '../domain/json.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
@@ -17,6 +18,7 @@ import type { KeyRing } from '../kernel/personal/key-ring.ts'
 import type { Environment } from '../runtime/environment.ts'
 import { soon } from '../runtime/timers.ts'
 import { Channel } from './channel.ts'
+import { Line } from './line.ts'
 import { type Result, replyText } from './reply.ts'
 import { silentMs, validMs } from './silence.ts'
 import type { Link, LinkEvents } from './transport.ts'
@@ -50,6 +52,9 @@ interface ServingOptions {
 
 /** A command that is being handled. */
 interface Handling {
+  readonly n: number
+  /** Its place among those that are handled. */
+  at: number
   /** Ends the wait for its answer. Absent before it waits. */
   abort: ((reason: unknown) => void) | undefined
   isAborted: boolean
@@ -57,9 +62,10 @@ interface Handling {
 
 export class Serving implements LinkEvents {
   readonly #options: ServingOptions
-  readonly #handled = new Map<number, Handling>()
-  /** Replies that are not sent, by number. They become JSON only then. */
-  readonly #replies = new Map<number, { readonly command: SentCommand; readonly result: Result }>()
+  /** In any order. `outbox.ts` says why they are not in a Map. */
+  readonly #handled: Handling[] = []
+  /** Replies that are not sent. They become JSON only then. */
+  #replies = new Line<{ readonly n: number; readonly command: SentCommand; readonly result: Result }>()
   readonly #channel: Channel
   /**
    * Questions whether a command may be decided, by number. The decision waits for each answer, also when the caller of
@@ -92,8 +98,8 @@ export class Serving implements LinkEvents {
     this.#heardAt = this.#options.environment.elapsed()
     this.#options.onEpoch(epoch)
     for (const message of messages) {
-      if (message.say === 'command') void this.#handle(message.n, message.command, epoch)
-      else if (message.say === 'cancel') this.#abort(this.#handled.get(message.n))
+      if (message.say === 'command') this.#handle(message.n, message.command, epoch)
+      else if (message.say === 'cancel') this.#abort(this.#handled.find(({ n }) => n === message.n))
       else if (message.say === 'fence') this.#passFence(message)
       else if (message.say === 'state') void this.#receive(message.handed)
     }
@@ -105,17 +111,17 @@ export class Serving implements LinkEvents {
   onClose(): void {
     this.#isClosed = true
     this.#channel.end()
-    this.#replies.clear()
+    this.#replies = new Line()
     this.#cancelWatch()
     this.#wake()
-    for (const handling of this.#handled.values()) this.#abort(handling)
+    for (const handling of this.#handled) this.#abort(handling)
     for (const { reject } of this.#fences.values()) reject(new Moved())
     this.#options.onEnd()
   }
 
   /** Waits until all replies are sent. */
   async drain(): Promise<void> {
-    while (!this.#isClosed && (this.#replies.size > 0 || !this.#channel.isEmpty)) {
+    while (!this.#isClosed && (this.#replies.length > 0 || !this.#channel.isEmpty)) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
@@ -150,28 +156,38 @@ export class Serving implements LinkEvents {
     } catch {}
   }
 
-  async #handle(n: number, command: SentCommand, epoch: number): Promise<void> {
-    const handling: Handling = { abort: undefined, isAborted: false }
-    this.#handled.set(n, handling)
-    let result: Result
-    let decider: Decider | undefined
-    try {
-      const found = this.#options.deciderOf(command, epoch)
-      decider = found instanceof Promise ? await found : found
-      const { stream, name, data } = command
-      const { keys } = decider
-      const json = data === undefined || keys === undefined ? data : await opened(data, keys)
-      const input = json === undefined ? undefined : decodeData(json)
-      const options = this.#optionsOf(n, command, handling)
-      result = { outcome: await decider.dispatch(Object.freeze(stream), name, input, options, epoch) }
-    } catch (error) {
-      result = error instanceof Moved || hasCode(error, 'STOPPED') ? { moved: true } : { error }
+  #handle(n: number, command: SentCommand, epoch: number): void {
+    const handling: Handling = { n, at: this.#handled.length, abort: undefined, isAborted: false }
+    this.#handled.push(handling)
+    const answer = (result: Result) => {
+      this.#remove(handling)
+      if (this.#isClosed) return
+      this.#replies.add({ n, command, result })
+      this.#channel.flushSoon()
     }
-    decider?.release?.()
-    this.#handled.delete(n)
-    if (this.#isClosed) return
-    this.#replies.set(n, { command, result })
-    this.#channel.flushSoon()
+    this.#decide(command, this.#optionsOf(n, command, handling), epoch).then(
+      (outcome) => answer({ outcome }),
+      (error) => answer(error instanceof Moved || hasCode(error, 'STOPPED') ? { moved: true } : { error }),
+    )
+  }
+
+  /** The last one takes the place of one that was handled. */
+  #remove({ at }: Handling): void {
+    const last = this.#handled.pop()!
+    if (last.at === at) return
+    last.at = at
+    this.#handled[at] = last
+  }
+
+  #decide(command: SentCommand, options: DispatchOptions, epoch: number): Promise<Outcome> {
+    try {
+      const decider = this.#options.deciderOf(command, epoch)
+      const isSimple = !(decider instanceof Promise) && decider.keys === undefined && decider.release === undefined
+      if (!isSimple) return decideWith(decider, command, options, epoch)
+      return decider.dispatch(Object.freeze(command.stream), command.name, inputOf(command.data), options, epoch)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   #optionsOf(n: number, command: SentCommand, handling: Handling): DispatchOptions {
@@ -203,11 +219,8 @@ export class Serving implements LinkEvents {
   }
 
   #nextReply(): string | undefined {
-    for (const [n, { command, result }] of this.#replies) {
-      this.#replies.delete(n)
-      return replyText(n, command, result)
-    }
-    return undefined
+    const reply = this.#replies.take()
+    return reply && replyText(reply.n, reply.command, reply.result)
   }
 
   /** @throws Moved if the sender may have given up; its own error if the sender's fence throws */
@@ -236,3 +249,21 @@ export class Serving implements LinkEvents {
     else fence?.reject(decodeError(error))
   }
 }
+
+/** Decides a command in a domain that may have to be waited for, was lent, or has personal fields. */
+async function decideWith(
+  found: Decider | Promise<Decider>,
+  { stream, name, data }: SentCommand,
+  options: DispatchOptions,
+  epoch: number,
+): Promise<Outcome> {
+  const decider = await found
+  try {
+    const json = data === undefined ? undefined : await opened(data, decider.keys)
+    return await decider.dispatch(Object.freeze(stream), name, inputOf(json), options, epoch)
+  } finally {
+    decider.release?.()
+  }
+}
+
+const inputOf = (json: Json | undefined): unknown => (json === undefined ? undefined : decodeData(json))

@@ -12,7 +12,7 @@ export const validMs: number = 750
  * So long after a member was last heard, what it has decided is stored or never will be. The store has the time after
  * `validMs` for it. Only another event of the stream fences an append that takes longer, and a "no" has none.
  */
-export const settledMs: number = silentMs
+export const settledMs: number = validMs + 750
 /** The same for a member whose process has ended. It has decided nothing since, and spoke shortly before. */
 export const settledAfterEndMs = 850
 /** How much counts at most between two looks. */

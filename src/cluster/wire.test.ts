@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ConflictError, DecisionError, hasCode, InputError, MnemeError, StoreError } from '../domain/error.ts'
 import { reject } from '../domain/rejection.ts'
-import { decodeError, decodeOutcome, encodeError, encodeOutcome } from './wire.ts'
+import { commandText, completeOutcome, decodeError, encodeError, encodeOutcome, type SentCommand } from './wire.ts'
 
 const stream = { aggregate: 'a', id: '1' }
 const overTheWire = <Value>(value: Value): Value => JSON.parse(JSON.stringify(value)) as Value
@@ -38,7 +38,7 @@ describe('Over the wire', () => {
 
   test('rejections keep details that JSON does not have', async () => {
     const rejection = reject('TooLate', { since: new Date(5), ids: new Set(['a']) })
-    const got = await decodeOutcome(
+    const got = await completeOutcome(
       { stream, commandId: 'c' },
       overTheWire(encodeOutcome({ accepted: false, rejection })),
       load,
@@ -64,10 +64,21 @@ describe('Over the wire', () => {
     assert.equal(decodeError(overTheWire(encodeError(new Error('x'.repeat(20_000_000))))).message.length, 10_000)
   })
 
+  test('a command is the same that is written out, with everything that it may have', () => {
+    const odd = '"\\\n\u2028'
+    const small: SentCommand = { stream: { aggregate: odd, id: odd }, name: odd, commandId: odd }
+    const more = { tenant: odd, data: { a: [odd] }, idBy: 'caller', isRepeated: true, hasFence: true } as const
+    const whole: SentCommand = { ...small, ...more, expectedSequence: 0, metadata: { a: 1 }, tags: [odd] }
+    for (const command of [small, { ...small, data: null, tags: undefined }, whole]) {
+      const written: unknown = JSON.parse(commandText(7, command))
+      assert.deepEqual(written, JSON.parse(JSON.stringify({ say: 'command', n: 7, command })))
+    }
+  })
+
   test('an outcome without its state is given the loaded one', async () => {
     const outcome = { accepted: true, state: 'own', sequence: 4, position: 9, events: [] } as const
     assert.deepEqual(
-      await decodeOutcome({ stream, commandId: 'c' }, overTheWire(encodeOutcome(outcome, false)), load),
+      await completeOutcome({ stream, commandId: 'c' }, overTheWire(encodeOutcome(outcome, false)), load),
       {
         ...outcome,
         state: 'loaded',

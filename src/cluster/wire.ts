@@ -1,5 +1,5 @@
 /** What members say to each other, and how commands, outcomes and errors become JSON. */
-import { decode, encode } from '../domain/encoding.ts'
+import { decode, decodeOwn, encode } from '../domain/encoding.ts'
 import * as errors from '../domain/error.ts'
 import { wordsOf } from '../domain/error-words.ts'
 import type { RecordedEvent } from '../domain/event.ts'
@@ -70,11 +70,26 @@ export interface Packet {
   readonly messages: readonly Message[]
 }
 
+/** A command as a message. Written out, because most of what a member sends are commands. */
+export function commandText(n: number, command: SentCommand): string {
+  const { stream, name, commandId, data, tenant, idBy, isRepeated, hasFence, expectedSequence, metadata, tags } =
+    command
+  const text = (value: unknown) => JSON.stringify(value)
+  const to = `"stream":{"aggregate":${text(stream.aggregate)},"id":${text(stream.id)}},"name":${text(name)}`
+  const given = data === undefined ? '' : `,"data":${text(data)}`
+  // Most have none of these.
+  const some = tenant ?? idBy ?? isRepeated ?? hasFence ?? expectedSequence ?? metadata ?? tags
+  const more = () => text({ tenant, idBy, isRepeated, hasFence, expectedSequence, metadata, tags }).slice(1, -1)
+  const rest = some === undefined ? '' : `,${more()}`
+  return `{"say":"command","n":${n},"command":{${to},"commandId":${text(commandId)}${given}${rest}}}`
+}
+
 /** How long a message may be, in characters of JSON. */
 export const messageLengthMax: number = 64_000_000
 /** @throws InputError `DATA_NOT_JSON` for data that only the own process can hold */
 export const encodeData = (data: unknown): Json => encode('The data of a command', data)
-export const decodeData = (json: Json): unknown => decode(json)
+/** @param json what was sent. It belongs to the data from now on */
+export const decodeData = (json: Json): unknown => decodeOwn(json)
 
 /** What was sent, in which personal values can be read. They are sent as they are stored: encrypted. */
 export async function opened(json: Json, keys: KeyRing | undefined): Promise<Json> {
@@ -103,12 +118,22 @@ export function encodeOutcome(outcome: Outcome, hasState = true): Json {
   return sent as unknown as Json
 }
 
+/** Whether everything of an outcome was sent: it has no state, or that is here. */
+export const isWhole = (json: Json): boolean =>
+  'code' in (json as object) || (json as unknown as SentOutcome).state !== undefined
+
 /** @param load loads the state at a sequence, if it was not sent */
-export function decodeOutcome(
-  { stream, commandId }: Pick<SentCommand, 'stream' | 'commandId'>,
+export async function completeOutcome(
+  command: Pick<SentCommand, 'stream' | 'commandId'>,
   json: Json,
   load: (sequence: number) => Promise<unknown>,
-): Outcome | Promise<Outcome> {
+): Promise<Outcome> {
+  const outcome = decodeOutcome(command, json)
+  return outcome.accepted && !isWhole(json) ? { ...outcome, state: await load(outcome.sequence) } : outcome
+}
+
+/** The outcome, without the state if that was not sent. @param json belongs to the outcome from now on */
+export function decodeOutcome({ stream, commandId }: Pick<SentCommand, 'stream' | 'commandId'>, json: Json): Outcome {
   const sent = json as unknown as SentOutcome | { readonly code: string; readonly details: Json }
   if ('code' in sent) return { accepted: false, rejection: new Rejection(sent.code, decode(sent.details)) }
   const { sequence, position, recordedAt = 0 } = sent
@@ -117,10 +142,10 @@ export function decodeOutcome(
   const events = sent.events.map(({ type, data, metadata, tags = [], revision = 1 }, i): RecordedEvent => {
     const [place, at] = [sequence - before + i, position - before + i]
     const facts = { stream, sequence: place, position: at, recordedAt: new Date(recordedAt), commitId: commandId }
-    return { type, data: decode(data), metadata, tags, revision, ...facts }
+    return { type, data: decodeOwn(data), metadata, tags, revision, ...facts }
   })
-  const withState = (state: unknown): Outcome => ({ accepted: true, state, sequence, position, events })
-  return sent.state === undefined ? load(sequence).then(withState) : withState(decode(sent.state))
+  const state = sent.state === undefined ? undefined : decodeOwn(sent.state)
+  return { accepted: true, state, sequence, position, events }
 }
 
 interface SentOutcome {

@@ -2,10 +2,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decode, encode, NotEncoded } from './encoding.ts'
+import { decode, decodeOwn, encode, NotEncoded } from './encoding.ts'
 import { depthMax, type Json } from './json.ts'
 
-const roundTrip = (value: unknown): unknown => decode(JSON.parse(JSON.stringify(encode('X', value))))
+function roundTrip(value: unknown): unknown {
+  const text = JSON.stringify(encode('X', value))
+  const decoded = decode(JSON.parse(text))
+  assert.deepEqual(decodeOwn(JSON.parse(text)), decoded)
+  return decoded
+}
 
 const kept: Readonly<Record<string, unknown>> = {
   'a text': 'text',

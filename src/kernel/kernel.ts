@@ -4,7 +4,6 @@
  * microtask queue. Every few milliseconds the kernel lets the event loop run.
  */
 import type { AggregateOptions, AnyAggregate } from '../domain/aggregate.ts'
-import type { CommandOptions } from '../domain/command.ts'
 import { checkInput, leftOutData } from '../domain/command-input.ts'
 import { CancelledError, DefinitionError, InputError, OverloadError } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
@@ -189,7 +188,7 @@ export class Kernel {
    * @param stream already checked
    * @throws InputError `COMMAND_UNKNOWN`, `COMMAND_INVALID`, `COMMAND_TOO_LARGE`, `ID_INVALID`, `DATA_NOT_JSON`
    */
-  check({ aggregate }: StreamId, name: string, data: unknown, options: CommandOptions): void {
+  check({ aggregate }: StreamId, name: string, data: unknown, options: DispatchOptions): void {
     this.#check(this.typeOf(aggregate), name, data, options)
   }
 
