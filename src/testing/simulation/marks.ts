@@ -49,6 +49,7 @@ export const markNames = [
   'a member that leaves gives a state to the next owner',
   'a member that gives no answer is removed by another one',
   'a shard is taken over from a member that cannot be reached',
+  'a projection or a reaction runs at another member than it should',
   'a store looks itself what became of an append',
   'it is unknown whether a transaction was saved',
   'a transaction was open for too long',

@@ -301,6 +301,8 @@ class Simulation {
       await this.#until('parked events can be tried again', this.#wait(retrying))
     }
     await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
+    const shared = this.#cluster?.shared(this.#processes.all) ?? Promise.resolve()
+    await this.#until('each projection and each reaction runs where it should', this.#wait(shared))
     const { events } = this.#witness
     await this.#until('every subscription comes to the end of the log', () => this.#processes.haveRead(events.length))
     await this.#until('whoever was named is forgotten', this.#wait(this.#forgettings.finish(this.#processes.all[0]!)))

@@ -1,6 +1,7 @@
 /**
  * A cluster of simulated processes: the links between its members, and what must be so. In the end the members agree,
- * and one process at a time does the work of a singleton.
+ * each projection and each reaction runs at the member that should run it, and one process at a time does the work of a
+ * singleton.
  */
 import type { ClusterStatus } from '../../cluster/status.ts'
 import { Broken } from './checks.ts'
@@ -8,6 +9,7 @@ import { Links } from './links.ts'
 import type { Marks } from './marks.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Profile } from './profiles.ts'
+import { partsOf } from './read-side.ts'
 import type { Way } from './way.ts'
 import type { World } from './world.ts'
 
@@ -22,10 +24,14 @@ export interface SimulatedClusterOptions {
 
 export class SimulatedCluster {
   readonly links: Links
+  readonly #world: World
+  readonly #marks: Marks
   /** Absent if the clock that measures leases may be set, since two processes may then have one lease. */
   readonly #singleton: OneAtATime | undefined
 
   constructor({ world, way, marks, profile, fail }: SimulatedClusterOptions) {
+    this.#world = world
+    this.#marks = marks
     this.links = new Links(world, {
       said: (text) => marks.said(text),
       count: (fault) => way.count(fault),
@@ -50,6 +56,14 @@ export class SimulatedCluster {
     ]
   }
 
+  /** Waits until each projection and each reaction runs at the member that should run it, and nowhere else. */
+  async shared(processes: readonly SimulatedProcess[]): Promise<void> {
+    for (let looks = 0; !(await isWorkShared(processes)); looks++) {
+      if (looks === 0) this.#marks.meet('a projection or a reaction runs at another member than it should')
+      await this.#world.pause(500, 'looks')
+    }
+  }
+
   /** @throws Broken */
   checkStopped(process: SimulatedProcess): void {
     const open = this.links.openOf(process)
@@ -68,6 +82,19 @@ function doMembersAgree(processes: readonly SimulatedProcess[]): boolean {
       members.every(({ id, isLeaving }) => selves.has(id) && !isLeaving) &&
       Object.values(owners).every((each) => each.every((owner) => owner !== undefined)),
   )
+}
+
+/** Whether each process leads what it should run, and nothing else. */
+async function isWorkShared(processes: readonly SimulatedProcess[]): Promise<boolean> {
+  for (const { started, version } of processes) {
+    const { self, members } = started!.cluster.status()
+    const follows = members.find(({ id }) => id === self)?.follows ?? []
+    for (const { of, key } of partsOf(version.domain)) {
+      const { name, state } = await started![of].status(key)
+      if (follows.includes(name) !== (state === 'running')) return false
+    }
+  }
+  return true
 }
 
 /** The work of a singleton that every process offers to do. */

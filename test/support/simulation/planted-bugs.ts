@@ -285,6 +285,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'leads && !this.#isEnding && ',
     replace: 'leads && ',
   },
+  {
+    name: 'a member keeps a projection that another one should run',
+    file: 'projection/running/yielding.ts',
+    find: 'else if (better !== this.#better) this.#offer(now, pauseFirst)',
+    replace: 'else if (better !== this.#better) this.#better = better',
+  },
+  {
+    name: 'a projection is offered only once to the member that should run it',
+    file: 'projection/running/yielding.ts',
+    find: 'this.#againAt = this.#until + pause * offerMs',
+    replace: 'this.#againAt = Number.POSITIVE_INFINITY',
+  },
   // -- the store -------------------------------------------------------------------------------------------------
   {
     name: 'the store does not look what a commit expects',
