@@ -76,6 +76,22 @@ test('the tenant is asked for with its user, and hooks get the types of the doma
   assert.equal(await banks.get('acme').head(), 1)
 })
 
+test('a domain that does not open in time is 503, and what was asked for is not done later', async () => {
+  const opening = Promise.withResolvers<void>()
+  const store = memory()
+  const start = async () => {
+    await opening.promise
+    return { store }
+  }
+  await using banks = tenants(Bank, { start, log: { warn() {} } })
+  const { post } = requests(http(banks, { tenant: tenantOf, timeoutMs: 20 }))
+  const answered = await post('/aggregates/account/ada/open', { owner: 'Ada' }, of('acme'))
+  assertProblem(answered, 503, 'REQUEST_TIMED_OUT')
+  opening.resolve()
+  await until('it is open, and given back', () => banks.load().open === 1 && banks.load().inUse === 0)
+  assert.equal(await banks.get('acme').head(), 0)
+})
+
 test('whose domain it is must be said if there are many, and only then', async () => {
   await using banks = manyBanks()
   await using bank = await Bank.start()
