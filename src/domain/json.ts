@@ -77,13 +77,15 @@ export function isPlain(object: object): boolean {
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
+const tooLarge = (size: number): Error => new RangeError(`more than ${size} characters of JSON`)
+
 /** Copies values as `toJson` does, and adds up their approximate size in characters of JSON. */
 export class JsonCopier {
   size = 0
   /** The copy stops above this size, so that no work is spent on data that is too large. */
   sizeMax: number = Number.POSITIVE_INFINITY
   /** Makes the error that is thrown then. */
-  tooLarge: (size: number) => Error = (size) => new RangeError(`more than ${size} characters of JSON`)
+  tooLarge: (size: number) => Error = tooLarge
   /** Whether personal values are copied as their boxes. Only readers of event data look for these. */
   takesPersonal = false
   /** Whether it has copied something that a reader could take for a personal value. */

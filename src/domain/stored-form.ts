@@ -38,7 +38,7 @@ export interface StoredForm {
  */
 export function storedForm(kind: AnyEventKind, given: unknown, copier: JsonCopier): StoredForm {
   const sizeBefore = copier.size
-  const isPersonal = hasPersonal(kind.revisions.at(-1)!.schema)
+  const isPersonal = hasPersonal(kind.revisions[kind.revisions.length - 1]!.schema)
   copier.takesPersonal = isPersonal
   copier.looksPersonal = false
   const input = copier.copy(given, 'The event', kind.type)

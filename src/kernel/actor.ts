@@ -5,11 +5,11 @@
  * of the stream confirms it. Nothing else happens to the instance during a round, so after a conflict there is nothing
  * to undo: the round is dropped.
  */
-import { ConflictError, OutcomeUnknownError } from '../domain/error.ts'
+import { ConflictError } from '../domain/error.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { CommitQueue } from '../store/commit-queue.ts'
-import type { AppendResult, Receipt } from '../store/store.ts'
+import type { AppendResult } from '../store/store.ts'
 import type { AggregateType } from './aggregate-type.ts'
 import {
   type Answering,
@@ -18,6 +18,7 @@ import {
   answerIfNew,
   answerStored,
   failUnconfirmed,
+  failUnknown,
   type StoredCommand,
   stateAfter,
   withRepetitions,
@@ -222,17 +223,16 @@ export class Actor {
   }
 
   #decide(nowMs: number): void {
-    const { environment, events, limits, looks } = this.#context
+    const { environment, events, limits, looks, newId } = this.#context
     const waiting = this.#mailbox
     this.#mailbox = waiting.length > limits.batchCommitsMax ? waiting.splice(limits.batchCommitsMax) : []
-    const { type, stream } = this
     const epoch = this.#context.ownership?.epoch
-    const scope = { type, stream, limits: events.limits, nowMs, newId: this.#context.newId, epoch }
+    const scope = { type: this.type, stream: this.stream, limits: events.limits, nowMs, newId, epoch }
     const round = new Round(waiting, this.#loaded, scope, environment, this.#context.observing)
     this.#putBack(waiting)
     this.#phase = 'busy'
     this.#underWay = round
-    if (round.commits.length > 0) this.#guard(this.#append(round))
+    if (round.commits.length > 0) this.#append(round)
     else if (looks?.isNeededFor(round)) this.#guard(this.#confirm(round, looks))
     else {
       for (const pending of round.commands) this.#answerUnstored(pending)
@@ -260,34 +260,44 @@ export class Actor {
     await this.#refresh(again[0]?.conflicts ?? 0, false)
   }
 
-  async #append(round: Round): Promise<void> {
-    const { queue, writer } = this.#context
-    let results: readonly AppendResult[]
+  #append(round: Round): void {
+    const onWritten = (results: readonly AppendResult[]) => this.#answer(round, results)
+    const onFailed = (error: unknown) => this.#guard(this.#repeat(round, error))
+    this.#context.queue.add(round.commits, this.#context.writer, onWritten, onFailed)
+  }
+
+  /** Answers a round that was sent. Never throws. */
+  #answer(round: Round, results: readonly AppendResult[]): void {
     try {
-      results = await queue.append(round.commits, { writer })
-    } catch (error) {
-      return this.#repeat(round, error)
+      if (!round.isStored(results)) return void this.#guard(this.#settle(round, results))
+      const from = this.#loaded.sequence
+      this.#loaded = stateAfter(round.commands.at(-1)!, results.at(-1)!)
+      this.#hasTurn = false
+      for (let i = 0; i < results.length; i++) answerAccepted(round.commands[i]!, results[i]!)
+      this.#context.advanced(this, from)
+      this.#becomeReady()
+    } catch (cause) {
+      this.#reset(cause)
     }
-    if (!round.isStored(results)) return this.#settle(round, results)
-    const from = this.#loaded.sequence
-    for (let i = 0; i < results.length; i++) this.#accept(round.commands[i]!, results[i]!)
-    this.#context.advanced(this, from)
-    this.#becomeReady()
   }
 
   /** Answers a round. From the first commit that was not stored on, commands are decided again. */
   async #settle(round: Round, results: readonly AppendResult[]): Promise<void> {
     const from = this.#loaded.sequence
     const { answered, duplicates, conflicts, undone } = round.settle(results)
-    for (const each of answered) {
-      if (each.receipt === undefined) this.#answerUnstored(each.pending)
-      else this.#accept(each.pending, each.receipt)
+    for (const { pending, receipt } of answered) {
+      if (receipt === undefined) {
+        this.#answerUnstored(pending)
+        continue
+      }
+      this.#loaded = stateAfter(pending, receipt)
+      this.#hasTurn = false
+      answerAccepted(pending, receipt)
     }
     if (undone.length + conflicts.length > 0) {
       const again = new Set(undone)
-      for (const { pending, sequence, reserved } of conflicts) {
-        if (this.#countConflict(pending, sequence, reserved)) again.add(pending)
-      }
+      for (const { pending, ...at } of conflicts)
+        if (this.#countConflict(pending, at.sequence, at.reserved)) again.add(pending)
       this.#putBack(round.commands.filter((pending) => again.has(pending)))
     }
     if (this.#loaded.sequence > from) this.#context.advanced(this, from)
@@ -295,12 +305,6 @@ export class Actor {
     if (stored.length > 0) void answerStored(this.#context, this, stored, this.#loaded)
     if (duplicates.length + conflicts.length === 0) return this.#becomeReady()
     await this.#refresh(conflicts[0]?.pending.conflicts ?? 0, conflicts[0]?.reserved ?? false)
-  }
-
-  #accept(pending: PendingCommand, receipt: Receipt): void {
-    this.#loaded = stateAfter(pending, receipt)
-    this.#hasTurn = false
-    answerAccepted(pending, receipt)
   }
 
   /** Puts commands that have to be decided again before those that came later. */
@@ -362,13 +366,11 @@ export class Actor {
 
   /** Looks for each commit of a round by its id. A missing one may still arrive, so its outcome is unknown. */
   async #lookUp(round: Round, cause: unknown): Promise<void> {
-    const { stream } = this
     const found: StoredCommand[] = []
     for (const pending of round.commands) {
       if (pending.decided!.kind !== 'events') continue
-      const { commandId } = pending
-      const receipt = await this.#context.events.findCommit(stream, commandId).catch(() => undefined)
-      if (receipt === undefined) pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId }, cause))
+      const receipt = await this.#context.events.findCommit(this.stream, pending.commandId).catch(() => undefined)
+      if (receipt === undefined) failUnknown(this.stream, [pending], cause)
       else found.push({ pending, receipt })
     }
     if (found.length > 0) void answerStored(this.#context, this, found, this.#loaded)
@@ -386,15 +388,13 @@ export class Actor {
 
   /** After an unexpected error, every caller still gets an answer, and the instance is loaded again. */
   #guard(work: Promise<void>): void {
-    work.catch((cause: unknown) => {
-      const message = `The aggregate ${named(this.stream)} failed unexpectedly and is loaded again`
-      this.#context.warn({ code: 'AGGREGATE_RESET', message, cause, stream: this.stream })
-      const commands = this.#underWay?.commands ?? this.#mailbox.splice(0)
-      for (const pending of commands) {
-        const facts = { stream: this.stream, commandId: pending.commandId }
-        pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', facts, cause))
-      }
-      this.#forget()
-    })
+    work.catch((cause: unknown) => this.#reset(cause))
+  }
+
+  #reset(cause: unknown): void {
+    const message = `The aggregate ${named(this.stream)} failed unexpectedly and is loaded again`
+    this.#context.warn({ code: 'AGGREGATE_RESET', message, cause, stream: this.stream })
+    failUnknown(this.stream, this.#underWay?.commands ?? this.#mailbox.splice(0), cause)
+    this.#forget()
   }
 }

@@ -233,6 +233,13 @@ async function answerRead(
   }
 }
 
+/** Fails commands of which it is unknown whether they are stored. */
+export function failUnknown(stream: StreamId, commands: readonly PendingCommand[], cause: unknown): void {
+  for (const pending of commands) {
+    pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: pending.commandId }, cause))
+  }
+}
+
 /** Fails a command if another command is stored under its id. @returns whether it did */
 function refuseReuse(stream: StreamId, pending: PendingCommand, { command: stored }: Receipt): boolean {
   const { commandId, mark, isDerived } = pending.command
@@ -253,9 +260,7 @@ async function inquire(
   try {
     await answer()
   } catch (cause) {
-    for (const pending of commands) {
-      pending.fail(new OutcomeUnknownError('OUTCOME_UNKNOWN', { stream, commandId: pending.commandId }, cause))
-    }
+    failUnknown(stream, commands, cause)
   } finally {
     for (const pending of commands) inquiries.delete(pending)
   }

@@ -362,15 +362,14 @@ export class Kernel {
     else soon(this.#turnAll)
   }
 
-  /**
-   * Calls `turn` of each instance that is due. When that takes too long, the rest follow after the event loop has run.
-   */
+  /** Calls `turn` of each instance that is due. After too long, the rest follow when the event loop has run. */
   readonly #turnAll = (): void => {
     this.#turning = false
     const due = this.#due
     this.#due = []
     const nowMs = Math.floor(this.#environment.now())
-    for (const [i, actor] of due.entries()) {
+    for (let i = 0; i < due.length; i++) {
+      const actor = due[i]!
       if (i % 8 === 7 && this.#breath.isDue) {
         this.#due = due.slice(i).concat(this.#due)
         this.#turning = true

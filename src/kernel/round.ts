@@ -63,16 +63,19 @@ export class Round {
     environment: Environment,
     observing?: Observing,
   ) {
-    const breath = new Breath(environment)
+    const breath = waiting.length < 8 ? undefined : new Breath(environment)
     const context = new DecisionContext(scope)
-    const commands: PendingCommand[] = []
-    const commits: Commit[] = []
+    // As long as they may get. A list that grows begins with room for many, and most rounds are short.
+    const commands: PendingCommand[] = new Array(waiting.length)
+    const commits: Commit[] = new Array(waiting.length)
+    let commandCount = 0
+    let commitCount = 0
     let hasUnexpected = false
     let ids: Set<string> | undefined
     let { state, sequence } = loaded
     let taken = 0
     for (const pending of waiting) {
-      if (taken % 8 === 7 && breath.isDue) break
+      if (taken % 8 === 7 && breath!.isDue) break
       if (!pending.isAnswered) {
         if (!pending.isClear) break
         if (pending.repeatable) {
@@ -95,17 +98,19 @@ export class Round {
           tellDecision(observing!, pending, decided, { stream: scope.stream, sequence, beganAt })
         }
         if (decided.kind === 'events') {
-          commits.push(decided.commit)
+          commits[commitCount++] = decided.commit
           state = decided.state
           sequence += decided.data.length
         }
-        pending.decideAs(decided, commits.length > 0)
-        commands.push(pending)
+        pending.decideAs(decided, commitCount > 0)
+        commands[commandCount++] = pending
       }
       taken++
     }
     if (taken === waiting.length) waiting.length = 0
     else waiting.splice(0, taken)
+    commands.length = commandCount
+    commits.length = commitCount
     this.commands = commands
     this.commits = commits
     this.hasUnexpected = hasUnexpected

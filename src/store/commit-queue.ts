@@ -21,8 +21,8 @@ export interface CommitQueueLimits {
 interface Waiting {
   readonly commits: readonly Commit[]
   readonly writer: string | undefined
-  readonly resolve: (results: readonly AppendResult[]) => void
-  readonly reject: (error: unknown) => void
+  readonly onWritten: (results: readonly AppendResult[]) => void
+  readonly onFailed: (error: unknown) => void
 }
 
 /**
@@ -58,14 +58,24 @@ export class CommitQueue {
       const facts = { queue: 'waitingMax', sizeMax: this.#limits.waitingMax }
       return Promise.reject(new OverloadError('OVERLOADED', facts))
     }
-    const { promise, resolve, reject } = Promise.withResolvers<readonly AppendResult[]>()
-    this.#waiting.push({ commits, writer, resolve, reject })
+    return new Promise((resolve, reject) => this.add(commits, writer, resolve, reject))
+  }
+
+  /**
+   * The same for a caller that bounds what waits. It is called back, because a promise for each of its many rounds
+   * would cost more than the rest of this queue. The functions must not throw.
+   */
+  add(
+    commits: readonly Commit[],
+    writer: string | undefined,
+    onWritten: (results: readonly AppendResult[]) => void,
+    onFailed: (error: unknown) => void,
+  ): void {
+    this.#waiting.push({ commits, writer, onWritten, onFailed })
     this.#commitsWaiting += commits.length
-    if (!this.#busy) {
-      this.#busy = true
-      soon(() => this.#run())
-    }
-    return promise
+    if (this.#busy) return
+    this.#busy = true
+    soon(() => this.#run())
   }
 
   async #run(): Promise<void> {
@@ -76,12 +86,12 @@ export class CommitQueue {
         const writers = batch.map(({ writer }) => writer)
         const results = await this.#write(groups, writers)
         let next = 0
-        for (const { commits, resolve } of batch) {
-          resolve(results.slice(next, next + commits.length))
+        for (const { commits, onWritten } of batch) {
+          onWritten(results.slice(next, next + commits.length))
           next += commits.length
         }
       } catch (error) {
-        for (const { reject } of batch) reject(error)
+        for (const { onFailed } of batch) onFailed(error)
       }
     }
     this.#busy = false
