@@ -53,6 +53,22 @@ describe('a test run', () => {
     assert.equal(lastLine, '1 passed, 1 failed, 0 skipped')
   })
 
+  test('of everything fails for an error that nobody has caught, and shows it', () => {
+    const thrown = `setTimeout(() => { throw new TypeError('thrown late') }, 1)`
+    const rejected = `setTimeout(() => { void Promise.reject(new RangeError('rejected late')) }, 1)`
+    const pause = 'await new Promise((resolve) => setTimeout(resolve, 20))'
+    const failing = (what: string) => `test('a', async () => { ${pause}; ${what}; ${pause} })`
+    const { status, stdout, stderr } = runTests({
+      'test/thrown.test.ts': failing(thrown),
+      'test/rejected.test.ts': failing(rejected),
+    })
+    assert.equal(status, 1)
+    assert.match(stdout, /^2 passed, 2 failed/m)
+    const all = stdout + stderr
+    assert.match(all, /TypeError: thrown late\n +at .*thrown\.test\.ts/)
+    assert.match(all, /RangeError: rejected late\n +at .*rejected\.test\.ts/)
+  })
+
   test('lists what was skipped, with the reasons', () => {
     const text = `test('later', { skip: 'no server' }, () => {})\ntest('never', { skip: true }, () => {})`
     const { status, stdout, lastLine } = runTests({ 'a.test.ts': text }, 'a.test.ts')

@@ -72,6 +72,11 @@ const events = run({
   concurrency: leftOut === undefined ? availableParallelism() + 1 : 3 * availableParallelism(),
   timeout: fileTimeoutMs,
   testNamePatterns: names,
+  // Whoever names files or tests wants to know which test an error belongs to.
+  execArgv:
+    positionals.length === 0 && names.length === 0
+      ? ['--import', import.meta.resolve('./without-promise-hooks.ts')]
+      : [],
 })
 let ran = 0
 let empty = 0
