@@ -51,14 +51,15 @@ async function leader(context: TestContext, place: Place, random: Random): Promi
 
 async function killLeaders(context: TestContext, place: Place, random: Random): Promise<void> {
   let takeovers = 0
-  for (let round = 1; round <= rounds; round++) {
+  for (let round = 1; round <= rounds || takeovers === 0; round++) {
     const child = await leader(context, place, random)
     const options = { leaseMs, pollIntervalMs: 20, log: { warn: () => {} } }
     const bank = await Bank.start({ store: storeAt(place), ...options })
     try {
       await bank.account('ada').try.open({ owner: 'Ada' })
       await until(async () => (await bank.projections.lookup('balances'))?.state !== 'preparing')
-      // On a slow machine the other one may have been silent for longer than its lease; then it does not lead any more.
+      // On a slow machine the other one may have been silent for longer than its lease; then it does not lead any more,
+      // and another round is needed.
       if ((await bank.projections.lookup('balances'))?.state === 'standby') takeovers++
       child.kill()
       await child.ended
@@ -72,7 +73,6 @@ async function killLeaders(context: TestContext, place: Place, random: Random): 
       await bank.stop()
     }
   }
-  assert.ok(takeovers > 0, 'one that led was killed')
 }
 
 const title = (where: string): string => `another process takes over in time from a runner that is killed, on ${where}`

@@ -54,6 +54,16 @@ test('what a program told before it was killed was heard, in order, and is still
   assert.deepEqual([told, seed], [heard.length, 7])
 })
 
+test('in the last round the program tells something, if none has before', async (context) => {
+  const data = { path: await pathIn(context) }
+  const told: number[] = []
+  const check = (round: { readonly told: number }) => void told.push(round.told)
+  // Both plans of this seed are to kill within a millisecond, long before the program has started.
+  await killRounds({ program, data, rounds: 2, seed: 39, toldMax: 3, beginMsMax: 1, check })
+  assert.equal(told[0], 0)
+  assert.ok(told[1]! > 0)
+})
+
 test('a check that throws fails the round, with its seed and its number', async (context) => {
   const check = ({ round }: { readonly round: number }) => assert.notEqual(round, 2, 'something is lost')
   const error = await failing({ program, data: { path: await pathIn(context) }, seed: 3, toldMax: 3, check })

@@ -80,11 +80,12 @@ interface KillPlan {
 const beginShare = 0.25
 const pauseMsMax = 10
 
-function planOf(random: Random, toldMax: number, beginMsMax: number): KillPlan {
+/** @param mustTell whether it is not to be killed before it has told something */
+function planOf(random: Random, toldMax: number, beginMsMax: number, mustTell: boolean): KillPlan {
   const [isEarly, isAtOnce] = [random.chance(beginShare), random.chance(0.5)]
   const told = random.int(1, random.chance(0.3) ? Math.min(toldMax, 5) : toldMax)
   const share = random.next()
-  if (isEarly) {
+  if (isEarly && !mustTell) {
     const delayMs = share * beginMsMax
     return { after: 'begun', told, delayMs, words: `${delayMs.toFixed(1)} ms after it began` }
   }
@@ -93,7 +94,8 @@ function planOf(random: Random, toldMax: number, beginMsMax: number): KillPlan {
 }
 
 /**
- * Runs a program, kills it, and calls `check`, again and again.
+ * Runs a program, kills it, and calls `check`, again and again. If no program has told anything before the last round,
+ * the last one is killed after it has. So a test can rely on something that was acknowledged.
  *
  *     await killRounds({
  *       program: new URL('./crash-program.ts', import.meta.url),
@@ -110,7 +112,8 @@ export async function killRounds(options: KillRoundsOptions): Promise<KillReport
   const random = new Random(seed)
   let told = 0
   for (let number = 1; number <= rounds; number++) {
-    const plan = planOf(random, options.toldMax ?? 100, options.beginMsMax ?? 1000)
+    const mustTell = number === rounds && told === 0
+    const plan = planOf(random, options.toldMax ?? 100, options.beginMsMax ?? 1000, mustTell)
     const begin: Begin = { data: options.data ?? null, seed: random.int(0, 2 ** 31 - 1), round: number }
     const count = { told: 0 }
     const round = (): KilledRound => ({ round: number, told: count.told, killed: plan.words })
