@@ -1,6 +1,7 @@
 /**
- * A list of millions of numbers that only grows, in blocks of fixed size. Growing never copies existing values, and a
- * prefix may be written to disk while more is added. No value is ever removed.
+ * A list of millions of numbers that only grows, in blocks of fixed size. Growing copies existing values only until the
+ * first block has that size, so that a short log needs little memory. A prefix may be written to disk while more is
+ * added. No value is ever removed.
  */
 
 type Block = Float64Array | Uint32Array | Uint16Array
@@ -9,17 +10,20 @@ type Block = Float64Array | Uint32Array | Uint16Array
 const blockLength = 65_536
 const shift = 16
 const mask = blockLength - 1
+const firstLength = 64
 
 export class Column {
-  readonly #make: () => Block
+  readonly #make: (length: number) => Block
   /** The bytes of one value. */
   readonly bytesEach: number
   readonly #blocks: Block[] = []
   #length = 0
+  /** How many values there is room for. */
+  #room = 0
 
   constructor(kind: 'float64' | 'uint32' | 'uint16') {
     const Values = { float64: Float64Array, uint32: Uint32Array, uint16: Uint16Array }[kind]
-    this.#make = () => new Values(blockLength)
+    this.#make = (length) => new Values(length)
     this.bytesEach = Values.BYTES_PER_ELEMENT
   }
 
@@ -37,14 +41,29 @@ export class Column {
 
   push(value: number): void {
     const index = this.#length++
-    if ((index & mask) === 0) this.#blocks.push(this.#make())
+    if (index === this.#room) this.#grow(index + 1)
     this.#blocks[index >>> shift]![index & mask] = value
   }
 
   /** Makes room for values that are then set, or read into `bytesOf`. */
   extend(length: number): void {
     this.#length = length
-    while (this.#blocks.length * blockLength < length) this.#blocks.push(this.#make())
+    this.#grow(length)
+  }
+
+  #grow(length: number): void {
+    if (this.#room < length && this.#room < blockLength) {
+      let first = Math.max(this.#room, firstLength)
+      while (first < Math.min(length, blockLength)) first *= 2
+      const block = this.#make(first)
+      if (this.#room > 0) block.set(this.#blocks[0]!)
+      this.#blocks[0] = block
+      this.#room = first
+    }
+    while (this.#room < length) {
+      this.#blocks.push(this.#make(blockLength))
+      this.#room += blockLength
+    }
   }
 
   /** The memory of the first values, block by block. */
