@@ -3,15 +3,13 @@
  * files.
  */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { access, copyFile, readdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { Worker } from 'node:worker_threads'
 import { at } from '../../testing/checkpoint-at.ts'
 import { everything } from '../range.ts'
 import type { Snapshot, Store } from '../store.ts'
-import { done, freshPath, openStore, simpleCommit } from './sqlite-test.fixture.ts'
+import { done, freshPath, openOnNewThread, openStore, simpleCommit } from './sqlite-test.fixture.ts'
 
 const stream = { aggregate: 'account', id: 'ada' }
 const halted = { code: 'STORE_HALTED', message: /deleted or replaced/ }
@@ -76,11 +74,9 @@ test('a file that is deleted while a transaction is open is noticed before it is
 
 test('a new thread makes no new file in place of a deleted one', async (context) => {
   const path = await freshPath(context)
-  const started = once(process, 'worker') as Promise<[Worker]>
-  const store = await openStore(context, path)
-  const [worker] = await started
+  const { store, thread } = await openOnNewThread(context, path)
   await store.append([simpleCommit('a')])
-  await worker.terminate()
+  await thread.terminate()
   await rm(path)
   const before = await readdir(dirname(path))
   await assert.rejects(store.append([simpleCommit('b')]), halted)

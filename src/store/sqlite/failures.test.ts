@@ -1,6 +1,5 @@
 /** Failures: each has its code, nothing is half written, and the store works again when the failure is over. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { chmod, copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -12,7 +11,15 @@ import type { StoreWarning } from '../../runtime/warning.ts'
 import { at } from '../../testing/checkpoint-at.ts'
 import { everything } from '../range.ts'
 import { sqlite } from './index.ts'
-import { freshPath, inOtherProcess, openStore, simpleCommit, withDatabase } from './sqlite-test.fixture.ts'
+import {
+  endThreads,
+  freshPath,
+  inOtherProcess,
+  openOnNewThread,
+  openStore,
+  simpleCommit,
+  withDatabase,
+} from './sqlite-test.fixture.ts'
 
 const pageSize = 4096
 const opening = { warn: () => {}, now: () => 0 }
@@ -24,14 +31,12 @@ const withCode = (code: ErrorCode, message = /./) => ({ code, message })
 
 test('a writer thread that dies leaves the outcome unknown, and the next call has a new one', async (context) => {
   const path = await freshPath(context)
-  const started = once(process, 'worker') as Promise<[Worker]>
-  const store = await openStore(context, path)
-  const [worker] = await started
+  const { store, thread } = await openOnNewThread(context, path)
   const commits = Array.from({ length: 5000 }, (_, i) => simpleCommit(`c${i}`))
   const lost = assert.rejects(store.append(commits), withCode('STORE_UNAVAILABLE'))
   await Promise.resolve()
   const waiting = store.append([simpleCommit('waiting')])
-  await worker.terminate()
+  await thread.terminate()
   await lost
   assert.equal((await waiting)[0]!.status, 'stored')
   const results = await store.append(commits)
@@ -45,16 +50,14 @@ test('a writer thread that dies leaves the outcome unknown, and the next call ha
 
 test('a writer thread that dies in a transaction leaves nothing of it, and the next call has a new one', async (context) => {
   const path = await freshPath(context)
-  const started = once(process, 'worker') as Promise<[Worker]>
-  const store = await openStore(context, path)
-  const [worker] = await started
+  const { store, thread } = await openOnNewThread(context, path)
   const late: Promise<unknown>[] = []
   const refused = store.transact!('p', at(0), async (sql) => {
     await sql.query('CREATE TABLE notes (id INTEGER)')
     await sql.query('INSERT INTO notes VALUES (1)')
     late.push(store.append([simpleCommit('waiting')]))
     const asked = sql.query('INSERT INTO notes VALUES (2)')
-    await worker.terminate()
+    await thread.terminate()
     await Promise.allSettled([asked])
     late.push(assert.rejects(sql.query('INSERT INTO notes VALUES (3)'), withCode('STORE_UNAVAILABLE')))
     return { to: at(1), rows: [{ key: 'k', value: 1 }] }
@@ -72,13 +75,11 @@ test('a writer thread that dies in a transaction leaves nothing of it, and the n
 })
 
 test('a writer thread that dies while the handler of its transaction does other work ends the transaction at once', async (context) => {
-  const started = once(process, 'worker') as Promise<[Worker]>
-  const store = await openStore(context, await freshPath(context))
-  const [worker] = await started
+  const { store, thread } = await openOnNewThread(context, await freshPath(context))
   const waiting: Promise<unknown>[] = []
   const refused = store.transact!('p', at(0), () => {
     waiting.push(store.transact!('p', at(0), async () => ({ to: at(7), rows: [] })))
-    void worker.terminate()
+    void thread.terminate()
     return new Promise(() => {})
   })
   await assert.rejects(refused, withCode('STORE_UNAVAILABLE', /its thread ended/))
@@ -87,6 +88,7 @@ test('a writer thread that dies while the handler of its transaction does other 
 })
 
 test('a transaction is whole or missing, whenever the thread dies', async (context) => {
+  await endThreads()
   const workers: Worker[] = []
   const onWorker = (worker: Worker) => workers.push(worker)
   process.on('worker', onWorker)
@@ -130,10 +132,8 @@ test('a transaction is whole or missing, whenever the thread dies', async (conte
 })
 
 test('an idle writer thread that dies is replaced without an error', async (context) => {
-  const started = once(process, 'worker') as Promise<[Worker]>
-  const store = await openStore(context, await freshPath(context))
-  const [worker] = await started
-  await worker.terminate()
+  const { store, thread } = await openOnNewThread(context, await freshPath(context))
+  await thread.terminate()
   assert.equal((await store.append([simpleCommit('c')]))[0]!.status, 'stored')
 })
 

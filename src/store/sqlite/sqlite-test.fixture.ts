@@ -2,6 +2,7 @@
  * The parts that tests of the SQLite store share: a fresh file, commits, and other processes. Not part of the library.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { Worker } from 'node:worker_threads'
 import type { StoreWarning } from '../../runtime/warning.ts'
 import { noCheckpoint } from '../checkpoint.ts'
 import { type Commit, commit, type OfferedCommit } from '../commit.ts'
@@ -33,6 +35,29 @@ export async function openStore(
   const store = await sqlite(path, options).open({ warn, now: () => 0 })
   context.after(() => store.close())
   return store
+}
+
+const threads = new Set<Worker>()
+process.on('worker', (thread: Worker) => {
+  threads.add(thread)
+  thread.once('exit', () => threads.delete(thread))
+})
+
+/** Ends the threads that wait for another store, so that the next store gets a new one. */
+export async function endThreads(): Promise<void> {
+  await Promise.all([...threads].map((thread) => thread.terminate()))
+}
+
+/** Opens a store that is closed after the test, on a thread that no store had before. */
+export async function openOnNewThread(
+  context: TestContext,
+  path: string,
+): Promise<{ readonly store: Store; readonly thread: Worker }> {
+  await endThreads()
+  const started = once(process, 'worker') as Promise<[Worker]>
+  const store = await openStore(context, path)
+  const [thread] = await started
+  return { store, thread }
 }
 
 /** A commit of one event, by default of stream `account "ada"`, with the given parts. */

@@ -78,7 +78,7 @@ test('a store hears that its thread does not answer', async (context) => {
     const settings = settingsOf(`${await freshPath(context)}-${i}`, {})
     const opened: unknown[] = []
     const listener = { hear: opened.push.bind(opened), end: () => {}, slow: () => void heard.push('slow') }
-    const line = connect({ settings, identities: undefined }, listener, 0.3)
+    const line = connect({ settings, identities: undefined }, listener, { slowMs: 0.3 })
     line.hold(true)
     await until('it is opened', () => opened.length > 0)
     line.post('close')

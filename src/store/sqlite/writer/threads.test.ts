@@ -5,7 +5,9 @@ import { type TestContext, test } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import type { StoreFactory } from '../../store.ts'
 import { sqlite } from '../index.ts'
-import { freshPath, openStore, simpleCommit, withDatabase } from '../sqlite-test.fixture.ts'
+import { settingsOf } from '../options.ts'
+import { endThreads, freshPath, openStore, simpleCommit, withDatabase } from '../sqlite-test.fixture.ts'
+import { connect } from './threads.ts'
 
 /** The number of threads that stores share. */
 const threadsMax = 4
@@ -16,8 +18,9 @@ async function freshPaths(context: TestContext, count: number): Promise<readonly
   return Array.from({ length: count }, (_, i) => `${path}-${i}`)
 }
 
-/** The threads that are started from now on. */
-function threadsFromNow(context: TestContext): readonly Worker[] {
+/** The threads that are started from now on. None is left from before. */
+async function threadsFromNow(context: TestContext): Promise<readonly Worker[]> {
+  await endThreads()
   const threads: Worker[] = []
   const add = (worker: unknown) => threads.push(worker as Worker)
   process.on('worker', add)
@@ -25,18 +28,48 @@ function threadsFromNow(context: TestContext): readonly Worker[] {
   return threads
 }
 
-test('twenty stores have four threads, which end with the last store', async (context) => {
-  const threads = threadsFromNow(context)
+const endOf = (thread: Worker): Promise<unknown> => new Promise((resolve) => thread.once('exit', resolve))
+
+/** Opens a database of its own on a thread that waits so long for the next one, and closes it. */
+async function visit(context: TestContext, idleMs: number): Promise<void> {
+  const settings = settingsOf(await freshPath(context), {})
+  const { promise: opened, resolve } = Promise.withResolvers<unknown>()
+  const listener = { hear: resolve, end: () => {}, slow: () => {} }
+  const line = connect({ settings, identities: undefined }, listener, { idleMs })
+  line.hold(true)
+  await opened
+  line.post('close')
+  await line.ended
+}
+
+test('twenty stores have four threads, which end when they have no store', async (context) => {
+  const threads = await threadsFromNow(context)
   const paths = await freshPaths(context, 20)
-  const open = (path: string) => sqlite(path).open({ warn: () => {}, now: () => 0 })
-  for (const round of [1, 2]) {
-    const stores = await Promise.all(paths.map(open))
-    assert.equal(threads.length, round * threadsMax)
-    await Promise.all(stores.map((store) => store.append([simpleCommit(`c${round}`)])))
-    assert.deepEqual(await Promise.all(stores.map((store) => store.head())), Array(20).fill(round))
-    const ends = threads.slice(-threadsMax).map((thread) => new Promise((resolve) => thread.once('exit', resolve)))
-    await Promise.all(stores.map((store) => store.close()))
-    await Promise.all(ends)
+  const stores = await Promise.all(paths.map((path) => sqlite(path).open({ warn: () => {}, now: () => 0 })))
+  assert.equal(threads.length, threadsMax)
+  await Promise.all(stores.map((store) => store.append([simpleCommit('c')])))
+  assert.deepEqual(await Promise.all(stores.map((store) => store.head())), Array(20).fill(1))
+  const ends = Promise.all(threads.map(endOf))
+  await Promise.all(stores.map((store) => store.close()))
+  // They do not keep the process alive, but this test is to see them end.
+  const alive = setInterval(() => {}, 1000)
+  await ends
+  clearInterval(alive)
+})
+
+test('a thread without a store takes the next one that is opened, and does not keep the process alive', async (t) => {
+  const threads = await threadsFromNow(t)
+  const anHour = 3_600_000
+  for (let i = 0; i < 3; i++) await visit(t, anHour)
+  assert.equal(threads.length, 1)
+  for (let i = 1; i <= 3; i++) {
+    const before: number = threads.length
+    await visit(t, 0)
+    const end = endOf(threads.at(-1)!)
+    assert.equal(threads.length, before + 1)
+    const alive = setInterval(() => {}, 1000)
+    await end
+    clearInterval(alive)
   }
 })
 
@@ -89,7 +122,7 @@ test('damaged files are refused, one by one, and their threads go on with the ot
 })
 
 test('if a thread dies, its stores have another one with their next call, and lose nothing', async (context) => {
-  const threads = threadsFromNow(context)
+  const threads = await threadsFromNow(context)
   const paths = await freshPaths(context, 3 * threadsMax)
   const stores = await Promise.all(paths.map((path) => openStore(context, path)))
   await Promise.all(stores.map((store) => store.append([simpleCommit('first')])))

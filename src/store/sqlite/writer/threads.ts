@@ -1,17 +1,22 @@
 /**
  * The threads that write, on the caller's side. The stores of a process share a few: a thread costs some 10 MB, and a
- * database on it much less. Up to a number of stores each has a thread alone. A thread ends when its last store closes.
+ * database on it much less. Up to a number of stores each has a thread alone. A thread without a store waits a moment for
+ * the next one, since its start takes several times as long as all else that opens a store; then it ends.
  *
  * What one store does on a thread can make others wait for as long as one of its transactions takes, so a thread with
  * few stores is chosen. A failure concerns only its own store, unless the thread itself dies.
  */
 import { Worker } from 'node:worker_threads'
+import { startTimer, stopTimer, type Timer } from '../../../runtime/timers.ts'
 import type { FromThread, FromWriter, Opening, ToThread, ToWriter } from '../database/protocol.ts'
 import { answerMsMax, Overdue } from './overdue.ts'
 import { writerProgram } from './writer-program.ts'
 
 /** The number of threads in a process. */
 const threadsMax = 4
+
+/** How long a thread waits for another store when its last one has closed. Meanwhile the process may end. */
+const idleMsMax = 2000
 
 /** The side of a store. */
 export interface Listener {
@@ -36,39 +41,52 @@ export interface Line {
   post(message: ToWriter): void
   /** Whether the process must not end, because an answer is expected. */
   hold(isExpecting: boolean): void
-  /** Resolves when the database is closed, and the thread has ended if it was the last one there. */
+  /** Resolves when the database is closed. */
   readonly ended: Promise<void>
 }
 
 const threads = new Set<Thread>()
 
-/**
- * Opens a database on one of the threads.
- *
- * @param slowMs after how long without an answer the listener is told; the first store of a thread decides
- */
-export function connect(opening: Opening, listener: Listener, slowMs: number = answerMsMax): Line {
-  const [first, ...others] = threads
+/** What tests choose themselves. The first store of a thread decides. */
+interface ThreadOptions {
+  /** After how long without an answer a listener is told. */
+  readonly slowMs?: number
+  /** How long a thread without a store waits for another one. */
+  readonly idleMs?: number
+}
+
+/** Opens a database on one of the threads. */
+export function connect(
+  opening: Opening,
+  listener: Listener,
+  { slowMs = answerMsMax, idleMs = idleMsMax }: ThreadOptions = {},
+): Line {
+  const all = [...threads]
   const thread =
-    first === undefined || threads.size < threadsMax
-      ? new Thread((ended) => threads.delete(ended), slowMs)
-      : others.reduce((least, each) => (each.size < least.size ? each : least), first)
+    all.find((each) => each.size === 0 && each.slowMs === slowMs && each.idleMs === idleMs) ??
+    (all.length < threadsMax
+      ? new Thread((ended) => threads.delete(ended), slowMs, idleMs)
+      : all.reduce((least, each) => (each.size < least.size ? each : least)))
   threads.add(thread)
   return thread.open(opening, listener)
 }
 
 class Thread {
+  readonly slowMs: number
+  readonly idleMs: number
   readonly #worker: Worker
   readonly #onEnd: (thread: Thread) => void
   readonly #listeners = new Map<number, Listener>()
   readonly #expecting = new Set<number>()
   readonly #paths = new Map<number, string>()
   readonly #overdue: Overdue
-  readonly #exit: Promise<void>
+  #idle: Timer | undefined
   #next = 0
   #cause: unknown
 
-  constructor(onEnd: (thread: Thread) => void, slowMs: number) {
+  constructor(onEnd: (thread: Thread) => void, slowMs: number, idleMs: number) {
+    this.slowMs = slowMs
+    this.idleMs = idleMs
     this.#onEnd = onEnd
     this.#overdue = new Overdue((database, oldest) => {
       const held = { path: this.#paths.get(oldest)!, stores: this.size, ms: slowMs }
@@ -90,14 +108,12 @@ class Thread {
       this.#cause = error
       void worker.terminate()
     })
-    this.#exit = new Promise((resolve) => {
-      worker.on('exit', () => {
-        onEnd(this)
-        const listeners = [...this.#listeners.values()]
-        for (const database of [...this.#listeners.keys()]) this.#forget(database)
-        for (const listener of listeners) listener.end(this.#cause)
-        resolve()
-      })
+    worker.on('exit', () => {
+      onEnd(this)
+      const listeners = [...this.#listeners.values()]
+      for (const database of [...this.#listeners.keys()]) this.#forget(database)
+      for (const listener of listeners) listener.end(this.#cause)
+      stopTimer(this.#idle)
     })
   }
 
@@ -107,14 +123,17 @@ class Thread {
   }
 
   open(opening: Opening, listener: Listener): Line {
+    stopTimer(this.#idle)
     const to = this.#next++
     const ended = Promise.withResolvers<void>()
     const end = (cause: unknown) => {
       this.#hold(to, false)
       listener.end(cause)
-      if (this.size > 0) return ended.resolve()
-      this.#leave()
-      void this.#exit.then(ended.resolve)
+      ended.resolve()
+      if (this.size > 0) return
+      stopTimer(this.#idle)
+      this.#idle = startTimer(() => this.#leave(), this.idleMs)
+      this.#idle.unref?.()
     }
     const { path } = opening.settings
     this.#listeners.set(to, { hear: (message) => listener.hear(message), end, slow: (held) => listener.slow(held) })
@@ -151,10 +170,9 @@ class Thread {
     else this.#worker.unref()
   }
 
-  /** From now on no store gets this thread. Its end is waited for, so it keeps the process alive. */
+  /** From now on no store gets this thread. */
   #leave(): void {
     this.#onEnd(this)
-    this.#worker.ref()
     this.#worker.postMessage('leave' satisfies ToThread)
   }
 }
