@@ -70,13 +70,13 @@ async function putSome(warehouse: Warehouse, name: string, answered: Set<string>
   }
 }
 
-/** Kills a leader; says how long it took until the other process had taken over. */
+/** Kills a leader; says how long it took until the other process had taken over, unless it led before. */
 async function takeOver(
   context: TestContext,
   { place, answered }: { readonly place: WarehousePlace; readonly answered: Set<string> },
   name: string,
   random: Random,
-): Promise<number> {
+): Promise<number | undefined> {
   const does = random.pick(['nothing else', 'rebuild', 'rebuild', 'retry'] as const)
   const version = { revision: 1, healed: does === 'retry' || random.chance(0.5) }
   const order: ToRunner = { place, name, seed: random.int(0, 2 ** 31), leaseMs, does, ...version }
@@ -85,8 +85,11 @@ async function takeOver(
   const warehouse = await startWarehouse(place, { revision: 1, healed: true }, { leaseMs })
   try {
     await putSome(warehouse, `${name}-before`, answered)
-    // Not all of it has to: a step that takes longer than the lease may lose it.
-    assert.ok((await statesOf(warehouse)).includes('standby'), 'the other process leads')
+    // A step that takes longer than the lease may lose it. If all have on a slow machine, another round is needed.
+    if (!(await statesOf(warehouse)).includes('standby')) {
+      await killWithin(leader.program, 0)
+      return undefined
+    }
     await leader.nextMoment()
     const killedAt = await killWithin(leader.program, random.next() * killDelayMsMax)
     const isRunning = (state: string): boolean => state === 'running'
@@ -129,8 +132,9 @@ test(
       const place: WarehousePlace = { store: 'sqlite', path: join(directory, 'warehouse.db') }
       const answered = new Set<string>()
       const took: number[] = []
-      for (let round = 1; round <= rounds; round++) {
-        took.push(await takeOver(context, { place, answered }, `${round}`, random))
+      for (let round = 1; took.length < rounds; round++) {
+        const tookMs = await takeOver(context, { place, answered }, `${round}`, random)
+        if (tookMs !== undefined) took.push(tookMs)
         await inspectWarehouse({ place, revision: 1, answered })
       }
       context.diagnostic(

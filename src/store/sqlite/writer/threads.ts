@@ -1,7 +1,7 @@
 /**
  * The threads that write, on the caller's side. The stores of a process share a few: a thread costs some 10 MB, and a
- * database on it much less. Up to a number of stores each has a thread alone. A thread without a store waits a moment for
- * the next one, since its start takes several times as long as all else that opens a store; then it ends.
+ * database on it much less. Up to a number of stores each has a thread alone. A thread without a store waits a moment
+ * for the next one, since its start takes several times as long as all else that opens a store; then it ends.
  *
  * What one store does on a thread can make others wait for as long as one of its transactions takes, so a thread with
  * few stores is chosen. A failure concerns only its own store, unless the thread itself dies.
