@@ -7,7 +7,13 @@ import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 
 /** Runs tests as `npm test` does, and gives what was printed and the exit code. */
-function runTests(files: Readonly<Record<string, string>>, ...args: readonly string[]) {
+const runTests = (files: Readonly<Record<string, string>>, ...args: readonly string[]) => runWith({}, files, ...args)
+
+function runWith(
+  variables: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+) {
   const folder = mkdtempSync(join(tmpdir(), 'mneme-report-'))
   try {
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
@@ -23,7 +29,7 @@ function runTests(files: Readonly<Record<string, string>>, ...args: readonly str
     const program = join(import.meta.dirname, 'test.ts')
     const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
       cwd: folder,
-      env,
+      env: { ...env, ...variables },
       encoding: 'utf8',
     })
     return { status, stdout, stderr, lastLine: stdout.trimEnd().split('\n').at(-1) }
@@ -58,15 +64,36 @@ describe('a test run', () => {
     const rejected = `setTimeout(() => { void Promise.reject(new RangeError('rejected late')) }, 1)`
     const pause = 'await new Promise((resolve) => setTimeout(resolve, 20))'
     const failing = (what: string) => `test('a', async () => { ${pause}; ${what}; ${pause} })`
-    const { status, stdout, stderr } = runTests({
-      'test/thrown.test.ts': failing(thrown),
-      'test/rejected.test.ts': failing(rejected),
-    })
+    const { status, stdout, stderr } = runWith(
+      { MNEME_TESTS: 'full' },
+      { 'test/thrown.test.ts': failing(thrown), 'test/rejected.test.ts': failing(rejected) },
+    )
     assert.equal(status, 1)
     assert.match(stdout, /^2 passed, 2 failed/m)
     const all = stdout + stderr
     assert.match(all, /TypeError: thrown late\n +at .*thrown\.test\.ts/)
     assert.match(all, /RangeError: rejected late\n +at .*rejected\.test\.ts/)
+  })
+
+  test('of everything in quick sizes has small files share a process, and tells of each file and test', () => {
+    const small = {
+      'test/a.test.ts': `test('one', () => {})\ndescribe('two', () => test('three', () => assert.fail('not so')))`,
+      'test/b.test.ts': `test('four', () => {})\ntest('five', { skip: 'later' }, () => {})`,
+    }
+    const quick = { CI: '', MNEME_TESTS: 'quick' }
+    const own = { 'test/c.test.ts': `test('six', () => assert.match(process.argv[1], /c.test.ts$/))` }
+    const { stdout, lastLine } = runWith(quick, { ...small, ...own })
+    assert.match(
+      stdout,
+      /^✖ test\/a\.test\.ts \(2 tests, \d+ ms\)\n✔ test\/b\.test\.ts \(2 tests, 1 skipped, \d+ ms\)$/m,
+    )
+    assert.match(stdout, /^✖ three \(test\/a\.test\.ts:4:23\)\n {4}AssertionError/m)
+    assert.match(stdout, /^✔ test\/c\.test\.ts \(1 tests, \d+ ms\)$/m)
+    assert.equal(lastLine, '3 passed, 1 failed, 1 skipped')
+    const broken = runWith(quick, { ...small, 'test/d.test.ts': `throw new Error('too early')` })
+    assert.match(broken.stdout + broken.stderr, /Error: too early\n +at .*test\/d\.test\.ts/)
+    assert.match(broken.stdout, /^✖ The process of test\/a\.test\.ts, test\/b\.test\.ts, test\/d\.test\.ts \(/m)
+    assert.equal(broken.lastLine, '0 passed, 1 failed, 0 skipped')
   })
 
   test('lists what was skipped, with the reasons', () => {

@@ -24,28 +24,33 @@ export interface RunOptions {
   readonly files: number
   /** Whether somebody looks on: then a line at the end tells how far it is. */
   readonly isTerminal: boolean
+  /** The files that are in a module of several (`together.ts`). */
+  readonly parts?: ReadonlyMap<string, readonly string[]>
   readonly root?: string
 }
 
 /** Renders the events of `run` from `node:test`. */
 export async function* report(events: AsyncIterable<TestEvent>, options: RunOptions): AsyncGenerator<string> {
-  const { files, isTerminal, root = process.cwd() } = options
+  const { files, isTerminal, parts = new Map(), root = process.cwd() } = options
   const startedAt = performance.now()
   let done = 0
   let empty = 0
   const failed: Noted[] = []
   const skipped: Noted[] = []
   const servers = new Set<string>()
+  const tally = new Tally(new Set([...parts.values()].flat()))
   for await (const event of events) {
     switch (event.type) {
       case 'test:fail': {
-        const failure = failureOf(event.data, root)
+        tally.add(event.data, false)
+        const failure = failureOf(event.data, root, parts)
         if (failure === undefined) break
         failed.push(failure)
         yield `✖ ${failure.name} (${failure.place})\n${failure.text.replaceAll(/^/gm, '    ')}\n`
         break
       }
       case 'test:pass': {
+        tally.add(event.data, true)
         const { skip } = event.data
         const reason = typeof skip === 'string' && skip !== '' ? skip : 'no reason given'
         if (skip !== undefined) skipped.push({ ...noted(event.data, root), text: reason })
@@ -66,9 +71,11 @@ export async function* report(events: AsyncIterable<TestEvent>, options: RunOpti
         if (isTerminal) yield clearLine
         if (event.data.file === undefined) yield closing(event.data, { failed, skipped, servers, empty })
         else {
-          if (isEmpty(event.data)) empty++
+          const some = parts.get(event.data.file)
+          if (some !== undefined) for (const file of some) yield fileLine(tally.of(file), root)
+          else if (isEmpty(event.data)) empty++
           else yield fileLine(event.data, root)
-          done++
+          done += some?.length ?? 1
           if (isTerminal) yield progress(done, files, performance.now() - startedAt)
         }
         break
@@ -89,10 +96,39 @@ const minutes = (ms: number): string =>
   `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, '0')}`
 
 type Summary = Extract<TestEvent, { readonly type: 'test:summary' }>['data']
+type Passed = Extract<TestEvent, { readonly type: 'test:pass' }>['data']
 type Failure = Extract<TestEvent, { readonly type: 'test:fail' }>['data']
 type Located = Pick<Failure, 'name' | 'file' | 'line' | 'column'>
 
-function fileLine({ file = '', counts, duration_ms, success }: Summary, root: string): string {
+/** What a file has come to. */
+interface FileEnd extends Pick<Summary, 'file' | 'duration_ms' | 'success'> {
+  readonly counts: Pick<Summary['counts'], 'tests' | 'skipped'>
+}
+
+/** Adds up the tests of each file that is in a process with others, for which Node gives no sums. */
+class Tally {
+  readonly #sums: ReadonlyMap<string, { tests: number; skipped: number; ms: number; success: boolean }>
+
+  constructor(files: ReadonlySet<string>) {
+    this.#sums = new Map([...files].map((file) => [file, { tests: 0, skipped: 0, ms: 0, success: true }]))
+  }
+
+  add({ file, nesting, skip, details }: Passed | Failure, passed: boolean): void {
+    const sum = file === undefined ? undefined : this.#sums.get(file)
+    if (sum === undefined) return
+    if (details.type !== 'suite') sum.tests++
+    if (skip !== undefined) sum.skipped++
+    if (nesting === 0) sum.ms += details.duration_ms
+    if (!passed) sum.success = false
+  }
+
+  of(file: string): FileEnd {
+    const { tests, skipped, ms, success } = this.#sums.get(file)!
+    return { file, counts: { tests, skipped }, duration_ms: ms, success }
+  }
+}
+
+function fileLine({ file = '', counts, duration_ms, success }: FileEnd, root: string): string {
   const skips = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''
   return `${success ? '✔' : '✖'} ${relative(root, file)} (${counts.tests} tests${skips}, ${Math.round(duration_ms)} ms)\n`
 }
@@ -127,10 +163,12 @@ function closing({ counts, duration_ms }: Summary, { failed, skipped, servers, e
 }
 
 /** What went wrong, or nothing for a suite that only reports that tests in it failed. */
-function failureOf(data: Failure, root: string): Noted | undefined {
+function failureOf(data: Failure, root: string, parts: ReadonlyMap<string, readonly string[]>): Noted | undefined {
   const { error } = data.details
   if ((error as { readonly failureType?: string }).failureType === 'subtestsFailed') return undefined
-  return { ...noted(data, root), text: textOf(error.cause ?? error) }
+  const some = parts.get(data.name)?.map((file) => relative(root, file))
+  const name = some === undefined ? data.name : `The process of ${some.join(', ')}`
+  return { ...noted({ ...data, name }, root), text: textOf(error.cause ?? error) }
 }
 
 /** An assertion's message tells all; of other errors, their own fields and causes are worth seeing. */

@@ -1,6 +1,6 @@
 /**
  * Runs tests: all of them in their quick sizes (`test/support/size.ts`), or those that the arguments name. Each file
- * has a process of its own.
+ * has a process of its own, but in a quick run of everything small files share some (`together.ts`).
  *
  *     npm test                                        everything that matters, in a few minutes
  *     CI=true npm test                                everything in full
@@ -23,6 +23,7 @@ import { leftOut } from '../test/support/size.ts'
 import { endTogether } from './end-together.ts'
 import { filesInMemory } from './memory-folder.ts'
 import { isEmpty, report } from './test-report.ts'
+import { together } from './together.ts'
 
 /** A file that takes longer hangs. */
 const fileTimeoutMs = 1_200_000
@@ -51,8 +52,9 @@ if (positionals.length > 0) process.env['MNEME_TESTS'] ??= 'named'
 // run all others.
 const isAnywhere = positionals.every((given) => !isPath(given)) && patterns.length === 0
 const files = isAnywhere ? filesWith(words) : patterns
+const isEverything = positionals.length === 0 && names.length === 0
 
-// Each file has a process of its own, and many start others. They do not compile all modules again.
+// There are many processes. They do not compile all modules again.
 process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache')
 
 if (isAnywhere && names.length > 0) {
@@ -65,18 +67,17 @@ const inMemory = leftOut === undefined ? undefined : filesInMemory()
 if (inMemory !== undefined) {
   process.stdout.write(`Temporary files are in memory, in ${inMemory}. The full run has them on the disk.\n`)
 }
+const { files: started, parts } =
+  isEverything && leftOut !== undefined ? together(files) : { files, parts: new Map<string, readonly string[]>() }
 const events = run({
-  files,
+  files: started,
   // Many tests wait for a disk, a server or a timer, so more files than there are processors keep them busy. In full,
   // several servers run beside them.
   concurrency: leftOut === undefined ? availableParallelism() + 1 : 3 * availableParallelism(),
   timeout: fileTimeoutMs,
   testNamePatterns: names,
   // Whoever names files or tests wants to know which test an error belongs to.
-  execArgv:
-    positionals.length === 0 && names.length === 0
-      ? ['--import', import.meta.resolve('./without-promise-hooks.ts')]
-      : [],
+  execArgv: isEverything ? ['--import', import.meta.resolve('./without-promise-hooks.ts')] : [],
 })
 let ran = 0
 let empty = 0
@@ -87,7 +88,7 @@ events.on('test:summary', (summary) => {
   if (summary.file === undefined) ran = summary.counts.tests - empty
   else if (isEmpty(summary)) empty++
 })
-for await (const text of report(events, { files: files.length, isTerminal: process.stdout.isTTY === true })) {
+for await (const text of report(events, { files: files.length, isTerminal: process.stdout.isTTY === true, parts })) {
   process.stdout.write(text)
 }
 if (ran === 0) {
