@@ -63,9 +63,10 @@ describe('a test run', () => {
     const thrown = `setTimeout(() => { throw new TypeError('thrown late') }, 1)`
     const rejected = `setTimeout(() => { void Promise.reject(new RangeError('rejected late')) }, 1)`
     const pause = 'await new Promise((resolve) => setTimeout(resolve, 20))'
-    const failing = (what: string) => `test('a', async () => { ${pause}; ${what}; ${pause} })`
+    // What uses the process has one of its own.
+    const failing = (what: string) => `void process.pid\ntest('a', async () => { ${pause}; ${what}; ${pause} })`
     const { status, stdout, stderr } = runWith(
-      { MNEME_TESTS: 'full' },
+      { CI: '', MNEME_TESTS: 'quick' },
       { 'test/thrown.test.ts': failing(thrown), 'test/rejected.test.ts': failing(rejected) },
     )
     assert.equal(status, 1)

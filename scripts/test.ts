@@ -67,8 +67,8 @@ const inMemory = leftOut === undefined ? undefined : filesInMemory()
 if (inMemory !== undefined) {
   process.stdout.write(`Temporary files are in memory, in ${inMemory}. The full run has them on the disk.\n`)
 }
-const { files: started, parts } =
-  isEverything && leftOut !== undefined ? together(files) : { files, parts: new Map<string, readonly string[]>() }
+const isQuick = isEverything && leftOut !== undefined
+const { files: started, parts } = isQuick ? together(files) : { files, parts: new Map<string, readonly string[]>() }
 const events = run({
   files: started,
   // Many tests wait for a disk, a server or a timer, so more files than there are processors keep them busy. In full,
@@ -76,8 +76,8 @@ const events = run({
   concurrency: leftOut === undefined ? availableParallelism() + 1 : 3 * availableParallelism(),
   timeout: fileTimeoutMs,
   testNamePatterns: names,
-  // Whoever names files or tests wants to know which test an error belongs to.
-  execArgv: isEverything ? ['--import', import.meta.resolve('./without-promise-hooks.ts')] : [],
+  // Whoever names files or tests wants to know which test an error belongs to, and so does the full run.
+  execArgv: isQuick ? ['--import', import.meta.resolve('./without-promise-hooks.ts')] : [],
 })
 let ran = 0
 let empty = 0

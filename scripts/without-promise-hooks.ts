@@ -1,9 +1,10 @@
 /**
- * Loaded before each test file of a whole run. The test runner of Node hooks into everything asynchronous, to know
- * which test an uncaught error belongs to. For promises that takes a tenth of the processor's time in most tests, and
- * two fifths in simulations. So promises are left out of its hook, as `trackPromises: false` does for a hook of one's
- * own. An uncaught error that comes after an `await` then fails its file instead of its test, and is printed with its
- * stack. If a version of Node has no such option, or sets up its hook elsewhere, the tests only take longer.
+ * Loaded before each test file of a quick run of everything. The test runner of Node hooks into everything that is
+ * asynchronous, to know which test an uncaught error belongs to. For promises that takes a tenth of the processor's
+ * time in most tests, and two fifths in simulations. So promises are left out of its hook, as `trackPromises: false`
+ * does for a hook of one's own. An uncaught error that comes after an `await` then fails its file instead of its test,
+ * and is printed with its stack. If a version of Node has no such option, or sets up its hook elsewhere, the tests only
+ * take longer.
  */
 import { createHook } from 'node:async_hooks'
 import { inspect } from 'node:util'
