@@ -227,9 +227,15 @@ function FollowerRow({
         <div class="manage">{children}</div>
       </th>
       <td>
-        {position} <progress max={Math.max(1, head)} value={position} aria-label={`${position} of ${head}`} />
+        {position === undefined ? (
+          'unknown'
+        ) : (
+          <>
+            {position} <progress max={Math.max(1, head)} value={position} aria-label={`${position} of ${head}`} />
+          </>
+        )}
       </td>
-      <td>{head - position}</td>
+      <td>{position === undefined ? '' : head - position}</td>
       <td>{lagMs === undefined ? '' : lagMs === 0 ? '-' : `${Math.round(lagMs / 1000)} s`}</td>
       <td>{parked ?? ''}</td>
     </tr>

@@ -6,7 +6,7 @@ import { beginningOf, type Inspection, shown } from '../inspection/index.ts'
 import { brief } from './brief.ts'
 import { keyOf } from './managing.ts'
 import { type Route, whole } from './question.ts'
-import type { BeginningView, FollowerView, Json, TimersView, WaitingView } from './views.ts'
+import type { BeginningView, Json, TimersView, WaitingView } from './views.ts'
 
 const pageMax = 100
 const itemMax = 5000
@@ -16,18 +16,6 @@ export function reactionRoutes(inspection: Inspection): readonly (readonly [path
     ['/api/reactions/waiting', (query) => waitingOf(inspection, query)],
     ['/api/reactions/timers', (query) => timersOf(inspection, query)],
   ]
-}
-
-/** Where a reaction is. @param key of the domain @param head of the log */
-export async function reactionView(inspection: Inspection, key: string, head: number): Promise<FollowerView> {
-  const { name } = inspection.domain!.reactions[key]!
-  const { hasBegun, reactions } = await inspection.reaction(key)
-  const never = neverRun(inspection, key, hasBegun)
-  if (reactions === undefined) return { kind: 'reaction', name, position: 0, head, ...never }
-  const { position, lag, parked, pausedSince, failure } = await reactions.status(key)
-  const paused = pausedSince && { pausedSince: pausedSince.toISOString() }
-  const failed = failure && { failure: failure.message }
-  return { kind: 'reaction', name, position, head, lagMs: lag.ms, parked, ...paused, ...failed, ...never }
 }
 
 const neverRun = (inspection: Inspection, key: string, hasBegun: boolean): { readonly beginning?: BeginningView } =>

@@ -2,14 +2,14 @@
 import type { StreamId } from '../../../src/index.ts'
 import { ToolsError } from '../errors.ts'
 import { type CauseNode, type Inspection, readEventsPage, traceCauses } from '../inspection/index.ts'
-import { briefText } from './brief.ts'
 import { catalogueView } from './catalogue.ts'
 import { clusterOf } from './cluster.ts'
 import { commandsView } from './commands.ts'
 import { briefEventView, eventView } from './event-view.ts'
+import { followersOf, parkedOf } from './followers.ts'
 import type { Managing } from './managing.ts'
 import { filtersOf, pathIn, type Route, whole } from './question.ts'
-import { reactionRoutes, reactionView } from './reactions.ts'
+import { reactionRoutes } from './reactions.ts'
 import { rowRoutes } from './rows.ts'
 import { StateLine, storedSteps } from './state-line.ts'
 import type {
@@ -17,9 +17,7 @@ import type {
   DevelopmentView,
   EventsView,
   EventView,
-  FollowerView,
   Info,
-  ParkedView,
   ReasonsView,
   StepsView,
   TraceView,
@@ -189,43 +187,3 @@ const causeView = ({ commandId, stream, events, effects }: CauseNode): CauseView
   })),
   effects: effects.map(causeView),
 })
-
-// -- projections and reactions ---------------------------------------------------------------------------------
-
-async function followersOf(inspection: Inspection): Promise<readonly FollowerView[]> {
-  const { store, domain } = inspection
-  if (domain === undefined) return []
-  const head = await store.head()
-  const { projections } = await inspection.projections()
-  const shownProjections = Object.entries(domain.projections).map(async ([key, { name }]): Promise<FollowerView> => {
-    const { position, lag, parked, pausedSince, failure } = await projections.status(key)
-    const paused = pausedSince && { pausedSince: pausedSince.toISOString() }
-    const failed = failure && { failure: failure.message }
-    return { kind: 'projection', name, position, head, lagMs: lag.ms, parked, ...paused, ...failed }
-  })
-  const shownReactions = Object.keys(domain.reactions).map((key) => reactionView(inspection, key, head))
-  return Promise.all([...shownProjections, ...shownReactions])
-}
-
-const parkedMax = 100
-const reasonMax = 2000
-
-/** The first parked events of each projection. */
-async function parkedOf(inspection: Inspection): Promise<readonly ParkedView[]> {
-  const { domain } = inspection
-  if (domain === undefined) return []
-  const { projections } = await inspection.projections()
-  const all = Object.entries(domain.projections).map(async ([key, { name }]) =>
-    (await projections.parked(key)).slice(0, parkedMax).map(
-      ({ position, type, stream, reason, parkedAt }): ParkedView => ({
-        projection: name,
-        position,
-        ...stream,
-        type,
-        reason: briefText(reason, reasonMax),
-        parkedAt: parkedAt.toISOString(),
-      }),
-    ),
-  )
-  return (await Promise.all(all)).flat()
-}

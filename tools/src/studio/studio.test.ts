@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { TransferBank } from '../../../examples/transfer/bank.ts'
 import { aggregate, domain, event, memory, personal, projection } from '../../../src/index.ts'
 import { sqlite } from '../../../src/store/sqlite/index.ts'
+import { FormerBank } from '../../../test/support/tools/former-bank.ts'
 import { filledStore, studioPlace, watching } from '../../../test/support/tools/studio-place.ts'
 import { applyChanges } from '../../page/apply-changes.ts'
 import { openInspection, stateAt } from '../inspection/index.ts'
@@ -219,6 +220,20 @@ describe('The studio', () => {
         ['reaction', 'move money', true],
       ],
     )
+  })
+
+  test('does not say where rows are that a newer program has made, and what it can tell of others stays', async (t) => {
+    const store = await filledStore()
+    const { ask } = await studioPlace(t, { store, domain: FormerBank })
+    const { followers } = await json<{ readonly followers: readonly FollowerView[] }>(await ask('/api/followers'))
+    assert.deepEqual(
+      followers.map(({ name, position, parked, failure }) => [name, position, parked, failure !== undefined]),
+      [
+        ['balances', undefined, undefined, true],
+        ['greet', 0, 0, false],
+      ],
+    )
+    assert.deepEqual(await json(await ask('/api/parked')), { parked: [] })
   })
 
   test('stores nothing of projections and reactions that have never run', async (t) => {

@@ -122,7 +122,8 @@ export interface CatalogueView {
 export interface FollowerView {
   readonly kind: 'projection' | 'reaction'
   readonly name: string
-  readonly position: number
+  /** Absent, with `lagMs` and `parked`, if another program has handled it, so that this one cannot say (`failure`). */
+  readonly position?: number
   readonly head: number
   /** How old the oldest event is that it has not handled, in milliseconds. Absent if it cannot be asked. */
   readonly lagMs?: number
