@@ -144,6 +144,52 @@ describe('A journal', () => {
     }
   })
 
+  test('has nothing of a change that failed when its line was already written', async () => {
+    await using place = await testPlace()
+    let isBroken = false
+    const identityOf: typeof nodeDisk.identityOf = (path) =>
+      isBroken && path.endsWith('projections.jsonl') ? Promise.reject(new Error('no')) : nodeDisk.identityOf(path)
+    const first = await place.open({ disk: { ...nodeDisk, identityOf } })
+    isBroken = true
+    const long = { from: at(0), to: at(1), rows: [{ key: 'row', value: 'long '.repeat(100) }] }
+    await assert.rejects(first.saveStep('p', long), { code: 'STORE_HALTED' })
+    isBroken = false
+    await first.saveStep('p', { from: at(0), to: at(2), rows: [] })
+    await first.close()
+    const second = await place.open()
+    assert.deepEqual([await second.loadCheckpoint('p'), await second.loadRows('p', ['row'])], [at(2), [undefined]])
+    assert.deepEqual(place.warnings, [])
+    await second.close()
+  })
+
+  test('of rows with a hole is refused if what is missing was synced, and otherwise cut there', async () => {
+    for (const [mayBeLost, compactBytesMin] of [
+      [false, 1_000_000],
+      [true, 1_000_000],
+      [true, 100],
+    ] as const) {
+      await using place = await testPlace()
+      const first = await place.open({ compactBytesMin })
+      for (let from = 0; from < 9; from++) {
+        const rows = [{ key: `row ${from % 2}`, value: 'x'.repeat(10) }]
+        await first.saveStep('p', { from: at(from), to: at(from + 1), rows, mayBeLost })
+        if (compactBytesMin === 100) await first.saveStep(`q${from}`, { from: at(0), to: at(1), rows: [], mayBeLost })
+      }
+      await first.close()
+      const path = pathOf(place, 'projections')
+      const bytes = await readFile(path)
+      const hole = bytes.subarray(0, bytes.length / 2).lastIndexOf(10) + 1
+      bytes.fill(0, hole, hole + 5)
+      await writeFile(path, bytes)
+      if (mayBeLost && compactBytesMin > 100) {
+        const second = await place.open()
+        assert.ok((await second.loadCheckpoint('p')).position > 0)
+        assert.ok(place.warnings.includes('TORN_TAIL_CUT'))
+        await second.close()
+      } else await assert.rejects(place.open(), (error) => hasCode(error, 'STORE_CORRUPT'))
+    }
+  })
+
   test('of another store, or of other data, is refused', async () => {
     await using place = await testPlace()
     await using other = await testPlace()

@@ -85,6 +85,8 @@ export class Journal {
   #isRenamed = false
   /** Whether something was written that is not synced. */
   #isDirty = false
+  /** Whether all that the file has was synced by this process. */
+  #isProven = false
 
   private constructor(
     place: JournalPlace,
@@ -188,16 +190,22 @@ export class Journal {
     if (this.#halted !== undefined) throw this.#halted
     await this.#lock.check()
     this.#lines.clear()
-    this.#lines.add(json, this.#checksum)
+    this.#lines.add(this.#isProven ? this.#proving(json) : json, this.#checksum)
     const { bytes, checksum } = this.#lines
     this.#isDirty = true
+    this.#isProven = false
     try {
       await writeFully(this.#held.file, bytes, this.#length)
     } catch (cause) {
-      await cut(this.#held.file, this.#length).catch(() => this.#halt('a write failed and could not be undone', cause))
+      await this.#undoWrite(cause)
       throw troubleOf(this.#directory, `writing ${this.#name}`, cause)
     }
-    await checkInPlace(this.#disk, this.#directory, this.#held)
+    try {
+      await checkInPlace(this.#disk, this.#directory, this.#held)
+    } catch (error) {
+      await this.#undoWrite(error)
+      throw error
+    }
     this.#length += bytes.length
     this.#checksum = checksum
   }
@@ -206,6 +214,7 @@ export class Journal {
     try {
       await this.#held.file.sync()
       this.#isDirty = false
+      this.#isProven = true
       if (this.#isRenamed) await this.#syncName()
     } catch (cause) {
       this.#halt('it could not be synced', cause)
@@ -241,6 +250,7 @@ export class Journal {
     this.#checksum = written.checksum
     this.#halted = undefined
     this.#isDirty = false
+    this.#isProven = true
     await old.close().catch(() => undefined)
     // Until this is done, a power failure may bring back the old file: an earlier state, but a complete one.
     this.#isRenamed = true
@@ -250,6 +260,16 @@ export class Journal {
   async #syncName(): Promise<void> {
     await this.#disk.syncDirectory(this.#directory)
     this.#isRenamed = false
+  }
+
+  /** Cuts a line whose change is not made. Otherwise the end of a longer line would stand behind the next one. */
+  async #undoWrite(cause: unknown): Promise<void> {
+    await cut(this.#held.file, this.#length).catch(() => this.#halt('a write failed and could not be undone', cause))
+  }
+
+  /** What can be made again needs no proof: it is cut wherever it is damaged. */
+  #proving(json: string): string {
+    return this.#contents.remedy === undefined ? json : proving(json)
   }
 
   #halt(what: string, cause: unknown): void {
@@ -268,7 +288,8 @@ export class Journal {
     }
     this.#lines.clear()
     for (const json of this.#contents.changes()) {
-      this.#lines.add(json, checksum)
+      // The file gets its name only when all of it is synced.
+      this.#lines.add(this.#proving(json), checksum)
       checksum = this.#lines.checksum
       if (this.#lines.bytes.length > compactionBytesAtOnce) await put()
     }
@@ -287,7 +308,7 @@ interface Replayed {
   /** Where the last good line ends. */
   readonly end: number
   readonly checksum: number
-  /** Whether the line there was finished. No killed process and no power failure leaves such a line. */
+  /** Whether the line there was finished, or was synced. No killed process and no power failure leaves such a line. */
   readonly isDamaged: boolean
 }
 
@@ -297,15 +318,21 @@ async function replayAll(
   contents: JournalContents,
   breath: Breath,
 ): Promise<Replayed> {
-  let [end, checksum, isWhole, isDamaged] = [0, seed, true, false]
+  let [end, checksum, isDamaged] = [0, seed, false]
+  /** From the first bad line on: the checksum that stands in the line before, whether or not it is right. */
+  let stated: number | undefined
   const visit = (line: Buffer, offset: number): void => {
-    if (!isWhole) return
-    const change = parseLine(line, undefined, checksum)
-    isWhole = change !== undefined && isReplayed(contents, change)
-    if (isWhole) {
+    const change = parseLine(line, undefined, stated ?? checksum)
+    if (stated !== undefined) {
+      isDamaged ||= isProof(change)
+      stated = statedIn(line)
+    } else if (change !== undefined && isReplayed(contents, change)) {
       checksum = checksumOf(line)
       end = offset + line.length
-    } else isDamaged = line.at(-1) === lineFeed && !line.includes(0)
+    } else {
+      isDamaged = line.at(-1) === lineFeed && !line.includes(0)
+      stated = statedIn(line)
+    }
   }
   await visitLines(file, { from: 0, to: length }, visit, breath)
   return { end, checksum, isDamaged }
@@ -320,6 +347,11 @@ function isReplayed(contents: JournalContents, change: unknown): boolean {
     return false
   }
 }
+
+/** A change whose line says that all before it was synced. Every change is a record. */
+const proving = (json: string): string => `{"synced":true,${json.slice(1)}`
+const isProof = (change: unknown): boolean => (change as { readonly synced?: unknown } | undefined)?.synced === true
+const statedIn = (line: Buffer): number => checksumOf(line) || 0
 
 const lineFeed = 10
 const seedOf = ({ log, name }: JournalPlace): number => crc32(`${log} ${name}`)
