@@ -223,7 +223,13 @@ test('A build that had begun on a replaced log begins again', async () => {
   const rows = [{ key: 'generations', value: record }]
   await opened.saveStep('generations rows', { from: zero!, to: first!, rows })
   const to = { position: 4, term: 1, note: { checksum: 1 } }
-  await opened.saveStep(building.storage, { from: zero!, to, rows: [{ key: 'a', value: { amounts: [666] } }] })
+  const handles = '\u0001handles'
+  const [made] = await opened.loadRows('rows', [handles])
+  const built = [
+    { key: handles, value: made },
+    { key: 'a', value: { amounts: [666] } },
+  ]
+  await opened.saveStep(building.storage, { from: zero!, to, rows: built })
   await old.stop()
   const recent = await startRows({ store: splice.store, log, revision: 2 })
   await recent.projections.runOnce('rows')

@@ -374,11 +374,11 @@ export class Bookmark {
    * @throws ProjectionError `PROJECTION_CHANGED`; StoreError `STORE_CORRUPT`
    */
   async #find(recognise: 'once' | 'again' | 'never'): Promise<boolean> {
-    const { store } = this.#options
+    const { store, recognition } = this.#options
     for (let before: string | undefined; ; ) {
       await this.#location.load()
       const { storage } = this.#location.live
-      const stored = await store.loadCheckpoint(storage)
+      const stored = await (recognise === 'again' ? recognition.checkpointOf(storage) : store.loadCheckpoint(storage))
       checkNote({ store, storage }, stored)
       if (stored.position !== retiredAt) {
         const isHere = this.#checkpoint.isAt(storage, stored)

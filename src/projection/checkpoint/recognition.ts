@@ -18,7 +18,7 @@ import type { Breath } from '../../runtime/breath.ts'
 import type { Warn } from '../../runtime/warning.ts'
 import type { Checkpoint, EventStore, ProjectionStore, Row, StoredEvent } from '../../store/store.ts'
 import { ownMark } from '../stored/row-key.ts'
-import { fieldsOf, formedRow, isText, isWhole, listOf, recordOf } from '../stored/row-value.ts'
+import { fieldsOf, formedRow, halfOf, isText, isWhole, listOf, recordOf } from '../stored/row-value.ts'
 import { beganOf } from './checkpoint.ts'
 
 export interface RecognitionOptions<H extends { readonly kind: AnyEventKind }> {
@@ -120,13 +120,22 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     return [{ key: declaredKey, value: { from: this.#declaredFrom, types: kinds.declared } }]
   }
 
+  /** The checkpoint under a name. @throws StoreError `STORE_CORRUPT` if it is gone, and what was beside it is there */
+  async checkpointOf(storage: string): Promise<Checkpoint> {
+    const { store } = this.#options
+    const { checkpoint, values } = await store.loadRowsWithCheckpoint(storage, [key])
+    if (checkpoint.term === 0 && values[0] !== undefined) throw halfOf({ store, storage }, 'checkpoint')
+    return checkpoint
+  }
+
   /**
    * Checks which program made what is stored under a name, and whether this program can continue it. Returns whether
    * the result stays valid while the same program leads. It does not if that program passes over events that this one
    * handles, which may happen at any time.
    *
    * @param stored the checkpoint beside it
-   * @throws ProjectionError `PROJECTION_CHANGED` if this program cannot continue it; StoreError `STORE_CORRUPT`
+   * @throws ProjectionError `PROJECTION_CHANGED` if this program cannot continue it; StoreError `STORE_CORRUPT`, also
+   *   if nothing is beside it
    */
   async check(storage: string, stored: Checkpoint, breath: Breath): Promise<boolean> {
     const { store, coverage, kinds } = this.#options
@@ -135,6 +144,12 @@ export class Recognition<H extends { readonly kind: AnyEventKind } = any> {
     this.#awaited = awaited === undefined ? {} : formedRow<Awaited>(place, awaitedKey, awaited, isAwaited)
     const declared = declares === undefined ? undefined : formedRow<Declared>(place, declaredKey, declares, isDeclared)
     this.#declaredFrom = declared !== undefined && includes(kinds.declared, declared) ? declared.from : stored.position
+    if (row === undefined && stored.position > 0) {
+      // Another process may have deleted both after the checkpoint was read.
+      const { checkpoint, values } = await store.loadRowsWithCheckpoint(storage, [key])
+      const isSame = checkpoint.position === stored.position && checkpoint.term === stored.term
+      if (isSame && values[0] === undefined) throw halfOf(place, 'rows')
+    }
     if (row === undefined) return true
     const handled = formedRow<Handled>(place, key, row, isHandled)
     const missing = Object.keys(handled).filter((event) => !(event in this.#own))

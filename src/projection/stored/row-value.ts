@@ -35,6 +35,15 @@ export function formedNote<Note>(place: RowPlace, note: JsonObject, isFormed: Fo
   throw damaged(place, `the checkpoint of ${place.storage}`, otherForm)
 }
 
+/** The error if a checkpoint is there without its rows, or they without it. They are stored and deleted together. */
+export function halfOf(place: RowPlace, missing: 'checkpoint' | 'rows'): StoreError {
+  const reasons = {
+    checkpoint: 'it is gone, and its rows are there; if somebody has deleted it, use `rebuild` or `reset`',
+    rows: 'they are gone, and their checkpoint is there; if somebody has deleted them, use `rebuild` or `reset`',
+  }
+  return damaged(place, `the ${missing} of ${place.storage}`, reasons[missing])
+}
+
 const otherForm = 'it is not of the form in which it was stored'
 
 const damagedRow = (place: RowPlace, key: string, reason: string): StoreError =>

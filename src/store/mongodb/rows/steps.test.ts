@@ -73,6 +73,17 @@ function stepsHold(server: TestServer): void {
     assert.equal(await client.db(store.database).collection('mneme_step_parts').countDocuments(), 0)
   })
 
+  test('a step after somebody has deleted the checkpoint is written over all rows beside it', async (context) => {
+    const store = await openStore(context, server)
+    await store.saveStep('p', first)
+    await store.saveStep('p', second)
+    const client = await openClient(context, server)
+    await client.db(store.database).collection<{ _id: string }>('mneme_projections').deleteOne({ _id: 'p' })
+    const again = [row('a', 3), row('b', 3), row('c', undefined), row('d', undefined)]
+    await store.saveStep('p', { from: at(0), to: at(1), rows: again })
+    assert.deepEqual(await stateOf(store), [1, [3, 3, undefined, undefined]])
+  })
+
   test('a row that no document can hold is refused before anything is saved', async (context) => {
     const store = await openStore(context, server)
     const step = { from: at(0), to: at(1), rows: [row('small', 1), row('large', 'x'.repeat(15_000_001))] }

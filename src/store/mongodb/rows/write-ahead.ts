@@ -60,7 +60,7 @@ export class StepAhead {
   ): Promise<boolean> {
     const known = await this.settled(projection)
     if ((known?.checkpoint ?? 0) !== from.position || (known?.term ?? 0) !== from.term) return false
-    const step = (known?.step ?? 0) + 1
+    const step = (known?.step ?? (await this.#newestStep(projection))) + 1
     const pending = await this.#writeAhead(projection, step, rows)
     const next = { ...checkpointFields(to), step: BigInt(step), ...(pending && { pending }) }
     if (!(await this.#move(projection, known, next))) return false
@@ -84,6 +84,18 @@ export class StepAhead {
   /** Deletes the parts of steps up to one, also those of steps that were not saved. */
   async removeParts(projection: string, step: number): Promise<void> {
     await this.#database.remove('step_parts', [{ projection, step: { $lte: BigInt(step) } }])
+  }
+
+  /** The step that wrote the newest row beside a document that is gone. An older step would be written over no row. */
+  async #newestStep(projection: string): Promise<number> {
+    const [newest] = await this.#database.find<{ readonly at: number }>('rows', {
+      filter: { projection },
+      projection: { at: 1 },
+      sort: { at: -1 },
+      limit: 1,
+      hint: indexes.byRow,
+    })
+    return Number(newest?.at ?? 0)
   }
 
   async #move(projection: string, known: ProjectionDocument | undefined, next: object): Promise<boolean> {
