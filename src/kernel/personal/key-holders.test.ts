@@ -6,9 +6,10 @@ import { systemCipher } from '../../application/system-cipher.ts'
 import { encode } from '../../domain/encoding.ts'
 import type { Json } from '../../domain/json.ts'
 import { valueIn } from '../../domain/sealed-value.ts'
-import { memory, Personal } from '../../index.ts'
+import { memory, Personal, StoreError } from '../../index.ts'
 import type { Store } from '../../store/store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
+import type { KeyStore } from './key-changes.ts'
 import { KeyRing } from './key-ring.ts'
 
 async function sealedBy(ring: KeyRing, subject: string, text: string): Promise<Json> {
@@ -30,6 +31,7 @@ async function ringsInTime(t: TestContext) {
   const cipher = systemCipher()
   return {
     environment,
+    store,
     ring: () => new KeyRing({ store, cipher, environment }),
     standing: () => new KeyRing({ store, cipher, environment: { ...environment, after: () => () => {} } }),
     /** How long some work takes. */
@@ -128,6 +130,32 @@ test('values of a domain that was stopped can be read for a moment, and are wait
   await took(another.close())
   await environment.advance(61_000)
   assert.equal(await took(one.destroy('bob')), 0)
+})
+
+test('a process that may only read the key store reads values, and knows soon that a key was destroyed', async (t) => {
+  const { environment, store, ring, took } = await ringsInTime(t)
+  const one = ring()
+  const box = await sealedBy(one, 'ada', 'secret')
+  let refused = 0
+  const readOnly: KeyStore = {
+    name: store.name,
+    singleWriter: false,
+    loadCheckpoint: (name) => store.loadCheckpoint(name),
+    loadRowsWithCheckpoint: (name, keys) => store.loadRowsWithCheckpoint(name, keys),
+    listRows: (name, query) => store.listRows(name, query),
+    async saveStep() {
+      refused++
+      throw new StoreError('STORE_READ_ONLY', { store: store.name })
+    },
+  }
+  const reader = new KeyRing({ store: readOnly, cipher: systemCipher(), environment })
+  const value = await opened(reader, box)
+  assert.equal(value.value, 'secret')
+  assert.equal(await took(one.destroy('ada')), 0, 'nobody waits for it')
+  await environment.advance(1000)
+  assert.ok(value.isForgotten)
+  assert.ok(refused > 0)
+  await took(reader.close())
 })
 
 test('rows of processes that were stopped are removed by those that come', async () => {

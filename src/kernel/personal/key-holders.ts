@@ -5,7 +5,10 @@
  *
  * A process that was killed leaves its row. So does one that has closed, because its values can be read for a moment
  * after that. Such a row is waited for once, for as long as keys may be used without a question, and then removed.
+ *
+ * A process that may only read the key store has no row, and nobody waits for it. Like all others it asks each second.
  */
+import { hasCode } from '../../domain/error.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
 import type { Checkpoint, Row } from '../../store/store.ts'
 import { type KeyStore, untilSaved } from './key-changes.ts'
@@ -66,7 +69,8 @@ export class KeyHolders {
   }
 
   /**
-   * Says that all keys that were destroyed up to a look are gone from memory, unless its row says so.
+   * Says that all keys that were destroyed up to a look are gone from memory, unless its row says so, or the store
+   * cannot be written to.
    *
    * @throws ConflictError `CHECKPOINT_CONFLICT` if the keys have changed since the look
    */
@@ -77,7 +81,12 @@ export class KeyHolders {
     const leftBehind = this.#isEntered ? [] : await this.#rows((each) => isLongClosed(each, environment.now()))
     const rows = [holderAsRow(this.#row, { destroyed }), ...without(leftBehind)]
     this.#isEntered = true
-    await store.saveStep(keysName, stepFrom(checkpoint, checkpoint.note, rows))
+    try {
+      await store.saveStep(keysName, stepFrom(checkpoint, checkpoint.note, rows))
+    } catch (error) {
+      if (!hasCode(error, 'STORE_READ_ONLY')) throw error
+      this.#isEntered = own !== undefined
+    }
   }
 
   /** Waits until no other ring can use one of the keys that were destroyed so far. */
