@@ -57,7 +57,10 @@ export async function inspectWarehouse({ place, revision, answered }: Looking): 
     return store
   }
   const version = { revision, healed: true }
-  const options = { store: { name: factory.name, open }, projections: 'manual', warn: checkWarning } as const
+  // No other process runs, so the lease can be long. On a slow machine, a short one is lost again and again before a
+  // reaction has done anything.
+  const leaseMs = 5000
+  const options = { store: { name: factory.name, open }, projections: 'manual', warn: checkWarning, leaseMs } as const
   const warehouse = await startWarehouse(place, version, options)
   try {
     const log = await readLog(store!)
