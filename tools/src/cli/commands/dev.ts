@@ -1,6 +1,5 @@
 /** `mneme dev`: runs the domain with the studio, and again after each change of a file. */
 import type { Command } from 'commander'
-import { supervise } from '../../dev/index.ts'
 import { whole } from '../arguments.ts'
 import { type CommonOptions, type Runtime, sessionOf, withCommonOptions } from '../session.ts'
 
@@ -17,6 +16,8 @@ export function addDev(program: Command, runtime: Runtime): void {
     .option('--allow-production', 'start it also where NODE_ENV is production')
     .option('--write', 'let the studio send commands')
     .action(async ({ port, allowProduction = false, write: isWritable = false, json, ...target }: DevOptions) => {
+      // Only this command needs it, and it loads much.
+      const { supervise } = await import('../../dev/index.ts')
       const { output, signal } = sessionOf(runtime, { ...target, ...(json !== undefined && { json }) })
       await supervise({
         target,

@@ -1,6 +1,5 @@
 /** `mneme studio`: shows the log in a browser, until it is interrupted. */
 import type { Command } from 'commander'
-import { startStudio } from '../../studio/index.ts'
 import { whole } from '../arguments.ts'
 import { type CommonOptions, type Runtime, sessionOf, withCommonOptions, withStore } from '../session.ts'
 
@@ -18,6 +17,8 @@ export function addStudio(program: Command, runtime: Runtime): void {
     .option('--write', 'let it send commands and manage projections and reactions; otherwise it only reads')
     .action((options: StudioCommandOptions) =>
       withStore(sessionOf(runtime, options), options, async ({ inspection, output, signal }) => {
+        // Only this command needs it, and it loads much.
+        const { startStudio } = await import('../../studio/index.ts')
         const { port, allowProduction = false, write: isWritable = false } = options
         const isAllowedInProduction = allowProduction
         await using studio = await startStudio(inspection, {
