@@ -220,7 +220,7 @@ await onEveryStore('A definition that was changed without a new revision', ({ pl
 
   testHere('is noticed while it stands by for a program that passes over events which it handles', async (t) => {
     const store = await place(t)
-    await using first = await program({ store, kinds: [Bought], projections: 'automatic' })
+    await using first = await program({ store, kinds: [Bought], projections: 'automatic', leaseMs: 5000 })
     await first.share('s').buy({ amount: 1 })
     await until('the first one leads', async () => (await statesOf(first)).every((state) => state === 'running'))
     await using second = await program({ store, kinds: [Bought, Sold], projections: 'automatic' })
