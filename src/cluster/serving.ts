@@ -165,7 +165,7 @@ export class Serving implements LinkEvents {
       this.#replies.add({ n, command, result })
       this.#channel.flushSoon()
     }
-    this.#decide(command, this.#optionsOf(n, command, handling), epoch).then(
+    this.#decide(handling, command, epoch).then(
       (outcome) => answer({ outcome }),
       (error) => answer(error instanceof Moved || hasCode(error, 'STOPPED') ? { moved: true } : { error }),
     )
@@ -179,8 +179,9 @@ export class Serving implements LinkEvents {
     this.#handled[at] = last
   }
 
-  #decide(command: SentCommand, options: DispatchOptions, epoch: number): Promise<Outcome> {
+  #decide(handling: Handling, command: SentCommand, epoch: number): Promise<Outcome> {
     try {
+      const options = this.#optionsOf(command, handling)
       const decider = this.#options.deciderOf(command, epoch)
       const isSimple = !(decider instanceof Promise) && decider.keys === undefined && decider.release === undefined
       if (!isSimple) return decideWith(decider, command, options, epoch)
@@ -190,7 +191,7 @@ export class Serving implements LinkEvents {
     }
   }
 
-  #optionsOf(n: number, command: SentCommand, handling: Handling): DispatchOptions {
+  #optionsOf(command: SentCommand, handling: Handling): DispatchOptions {
     const { commandId, idBy, isRepeated, hasFence = false, expectedSequence, metadata, tags } = command
     const isOwn = idBy === undefined
     const options: DispatchOptions = {
@@ -198,7 +199,7 @@ export class Serving implements LinkEvents {
       derivedId: idBy === 'reaction' ? commandId : undefined,
       ownId: isOwn ? commandId : undefined,
       isRepeated: isOwn && isRepeated === true,
-      fence: () => this.#fence(n, hasFence),
+      fence: () => this.#fence(handling.n, hasFence),
       isStillClear: this.#isValid,
       isClearAtFirst: !hasFence,
       mayFailMoved: true,
