@@ -3,25 +3,12 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { heldStore } from '../../../test/support/stores/held-store.ts'
 import { systemCipher } from '../../application/system-cipher.ts'
-import { encode } from '../../domain/encoding.ts'
-import type { Json } from '../../domain/json.ts'
-import { valueIn } from '../../domain/sealed-value.ts'
-import { memory, Personal, StoreError } from '../../index.ts'
+import { memory, StoreError } from '../../index.ts'
 import type { Store } from '../../store/store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 import type { KeyStore } from './key-changes.ts'
 import { KeyRing } from './key-ring.ts'
-
-async function sealedBy(ring: KeyRing, subject: string, text: string): Promise<Json> {
-  const value = Personal.of(subject, text)
-  await ring.seal([value])
-  return JSON.parse(JSON.stringify(encode('', value)))
-}
-
-async function opened(ring: KeyRing, box: Json): Promise<Personal<unknown>> {
-  const [own] = await ring.open([box])
-  return valueIn(own as object) as Personal<unknown>
-}
+import { opened, sealedBy } from './sealed.fixture.ts'
 
 /** Rings on one store whose time is that of a test. One that stands still has no timers. */
 async function ringsInTime(t: TestContext) {

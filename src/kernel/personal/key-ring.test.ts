@@ -7,12 +7,12 @@ import { systemCipher } from '../../application/system-cipher.ts'
 import { systemEnvironment } from '../../application/system-environment.ts'
 import { encode } from '../../domain/encoding.ts'
 import type { Json } from '../../domain/json.ts'
-import { valueIn } from '../../domain/sealed-value.ts'
 import { hasCode, memory, Personal, type StoreFactory } from '../../index.ts'
 import type { Store } from '../../store/store.ts'
 import { type Fault, faultyStore, type StoreCall } from '../../testing/faulty-store.ts'
 import { waitForOthersMs } from './key-holders.ts'
 import { KeyRing, type KeyRingOptions } from './key-ring.ts'
+import { opened, sealedBy } from './sealed.fixture.ts'
 
 /** A ring whose clock can be moved, and which does not wait for others when it destroys a key. */
 async function ringOn(
@@ -59,17 +59,6 @@ const withoutOthers = (store: Store): KeyRingOptions['store'] => ({
   saveStep: (name, step) => store.saveStep(name, step),
   loadRowsWithCheckpoint: (name, keys) => store.loadRowsWithCheckpoint(name, keys),
 })
-
-async function sealedBy(ring: KeyRing, subject: string, text: string): Promise<Json> {
-  const value = Personal.of(subject, text)
-  await ring.seal([value])
-  return JSON.parse(JSON.stringify(encode('', value)))
-}
-
-async function opened(ring: KeyRing, box: Json): Promise<Personal<unknown>> {
-  const [own] = await ring.open([box])
-  return valueIn(own as object) as Personal<unknown>
-}
 
 const newerFacts = { what: 'A stored personal value', version: 2, known: 1 }
 
