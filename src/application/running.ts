@@ -374,8 +374,8 @@ export type Running<A, P, R = {}> = { readonly [K in keyof A]: Instances<A[K]> }
   ): AsyncIterable<Extract<EventsOf<A[keyof A]>, { readonly type: Type }> & Required<LogPlace>>
   /**
    * Erases the personal fields of a subject, in everything that was stored before the call: destroys the key that they
-   * are encrypted with. They read as `forgotten` from then on, in each process. It takes about 5 seconds, because other
-   * processes may use a key for so long. If it fails or the process ends, repeat it: that is safe.
+   * are encrypted with. They read as `forgotten` from then on, in each process. Others that use keys are
+   * waited for: about a second, or 5 seconds if one has ended or stands still. If it fails, repeat it: that is safe.
    *
    * @returns what was erased, where and when
    * @throws InputError `ID_INVALID`; DefinitionError `DEFINITION_INVALID` if nothing is declared as personal;
