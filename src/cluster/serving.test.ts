@@ -50,3 +50,33 @@ test('A decision that waits for a fence gets the answer, also when the caller ha
   assert.ok(passed)
   serving.close()
 })
+
+test('A command that cannot be read is answered with an error, and so are those after it', async () => {
+  const environment = manualEnvironment()
+  const said: Message[] = []
+  const serving = new Serving({
+    id: 'owner',
+    link: { send: (text) => said.push(...(JSON.parse(text) as Packet).messages), close() {} },
+    environment,
+    keys: undefined,
+    epoch: () => 1,
+    onEpoch() {},
+    deciderOf: () => ({
+      keys: undefined,
+      dispatch: () => Promise.reject(new CancelledError('ABORTED', { what: 'x' })),
+    }),
+    onState() {},
+    onEnd() {},
+  })
+  const stream = { aggregate: 'account', id: 'ada' }
+  const good = { say: 'command', n: 2, command: { stream, name: 'deposit', commandId: 'c' } }
+  const messages = [{ say: 'command', n: 1, command: null }, good]
+  serving.onText(JSON.stringify({ at: 0, seen: 0, got: 0, epoch: 1, messages }))
+  await turn()
+  const replies = said.flatMap((message) => (message.say === 'reply' ? [[message.n, 'error' in message.reply]] : []))
+  assert.deepEqual(replies, [
+    [1, true],
+    [2, true],
+  ])
+  serving.close()
+})
