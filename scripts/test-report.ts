@@ -9,7 +9,7 @@ import { inspect } from 'node:util'
 import { serverLine } from '../test/support/servers/server.ts'
 
 /** How many lines of a failure are repeated at the end. */
-const linesOfBrief = 12
+const linesOfBrief = 60
 
 /** What is kept of a test that failed or was skipped. */
 interface Noted {

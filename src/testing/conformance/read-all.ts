@@ -118,6 +118,13 @@ export const logLimits: ConformanceGroup = {
     ),
     'applies after the filter': reading(1, infinity, { types: ['B'], limit: 2 }, [2, 4], 4),
     'applies after the filter, backward': reading(1, infinity, { types: ['A'], limit: 2, ...backward }, [9, 7], 7),
+    'ends at the range if an aggregate has more events than that only after it': reading(
+      1,
+      4,
+      ({ aggregates: [, right] }) => ({ aggregates: [right], limit: 1 }),
+      [],
+      3,
+    ),
     'is 1,000 if none is given': async ({ store, stream }) => {
       const base = await store.head()
       for (const id of [stream(), stream()]) await grow(store, id, 500)

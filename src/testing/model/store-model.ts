@@ -36,7 +36,8 @@ export function storeModel(name: string, makeStore: MakeStore, options: ModelOpt
   const { runs = 50, stepsMax = 40, seed, survivesReopen = true } = options
   const sequences = fc.array(drawStep(survivesReopen), { minLength: 1, maxLength: stepsMax, size: 'max' })
   describe(`The store ${name} beside the model`, () => {
-    test('gives the same answers to any calls in any order', async () => {
+    // The name is repeated, because the end of a run tells of a test without what it is in.
+    test(`of ${name} gives the same answers to any calls in any order`, async () => {
       const property = fc.asyncProperty(sequences, async (steps) => play(await makeStore(), steps))
       await fc.assert(property, { numRuns: runs, ...(seed !== undefined && { seed }) })
     })

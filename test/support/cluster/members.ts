@@ -194,7 +194,9 @@ export class Callers {
  * call and answer, each "yes" is stored once and nothing else is, and the epochs of a stream never go down.
  */
 export async function checkTold(store: StoreFactory, told: ReadonlyMap<string, Told>): Promise<void> {
-  const failed = [...told].filter(([, { answer }]) => answer.answer === 'error')
+  const failed = [...told].flatMap(([commandId, { answer }]) =>
+    answer.answer === 'error' ? [`${commandId} after ${Math.round(answer.tookMs)} ms: ${answer.why}`] : [],
+  )
   assert.deepEqual(failed, [], 'no caller gets an error')
   await using bank = await Vaults.start({ store })
   const entries = new Map<string, Entry[]>()

@@ -135,8 +135,10 @@ export class LogReader {
           : await this.#adjacent(next, Math.min(end - next, isPlain(options) ? wanted : eventsMax))
       for (const read of found.events) {
         // The rest of a commit that reaches over the end was stored with it.
-        if (read.event.position >= end && !(end <= range.to - 1 && last !== undefined && isSameCommit(last, read)))
+        if (read.event.position >= end && !(end <= range.to - 1 && last !== undefined && isSameCommit(last, read))) {
+          next = Math.max(next, end)
           break
+        }
         next = read.event.position + 1
         end = Math.max(end, Math.min(next, range.to))
         last = read
