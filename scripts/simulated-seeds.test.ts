@@ -1,0 +1,62 @@
+/** Which failure is told if several seeds run at the same time, and that threads change nothing of what a seed does. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { leftOut } from '../test/support/size.ts'
+import { runSeed, runSeeds, type SeedRun, startThread } from './simulated-seeds.ts'
+
+/** Runs that end when the test says so. */
+function heldRuns() {
+  const begun = new Map<number, (run: SeedRun) => void>()
+  const run = (seed: number) => new Promise<SeedRun>((resolve) => begun.set(seed, resolve))
+  const end = async (seed: number, isBroken = false) => {
+    const failure = { scenario: 'seats', message: `seed ${seed} breaks a promise` }
+    begun.get(seed)!(isBroken ? { reports: [], failure } : { reports: [] })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { run, end, begun: () => [...begun.keys()] }
+}
+
+const options = { scenario: 'seats', steps: 40, isOneOfMany: true }
+const from = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i).values()
+
+describe('Seeds that run at the same time', () => {
+  test('are all run once, each by whoever is free', async () => {
+    const { run, end, begun } = heldRuns()
+    let taken = 0
+    const running = runSeeds(from(5, 4), [run, run], () => taken++)
+    assert.deepEqual(begun(), [5, 6])
+    await end(6)
+    await end(7)
+    assert.deepEqual(begun(), [5, 6, 7, 8])
+    await end(5)
+    await end(8)
+    assert.equal(await running, undefined)
+    assert.equal(taken, 4)
+  })
+
+  test('end with the first that fails, although a later one has failed before it', async () => {
+    const { run, end, begun } = heldRuns()
+    const running = runSeeds(from(1, 100), [run, run, run], () => {})
+    await end(2, true)
+    await end(3, true)
+    await end(1, true)
+    assert.deepEqual(begun(), [1, 2, 3])
+    assert.equal((await running)?.seed, 1)
+  })
+
+  test('fail if a thread ends', async () => {
+    const { run, end } = startThread(options)
+    const running = runSeeds(from(1, 10), [run], () => {})
+    await end()
+    await assert.rejects(running, /The thread has ended in the middle of seed 1/)
+  })
+
+  test('come to the same in a thread, also if they fail', { skip: leftOut }, async () => {
+    const { run, end } = startThread(options)
+    assert.deepEqual(await run(3), await runSeed(3, options))
+    await end()
+    const { failure } = await runSeed(3, { ...options, steps: 0.5 })
+    assert.equal(failure?.scenario, 'seats')
+    assert.match(failure.message, /steps/)
+  })
+})
