@@ -53,6 +53,8 @@ const targets: Readonly<Record<string, readonly Target[]>> = {
 /** On every store. */
 const everywhere: Readonly<Record<string, readonly Target[]>> = {
   W8: [atMost(1024, 'bytes')],
+  'W13-clock': [atMost(1.1, 'times')],
+  'W13-alone-clock': [atMost(1.1, 'times')],
   W14: [atMost(3_000_000, 'bytes')],
   W15: [atMost(1000, 'ms')],
   'W15-frozen': [atMost(3000, 'ms')],
