@@ -94,6 +94,8 @@ export function facade({
     store,
     stopped: subscriptions.stopped,
     readable: (stored) => readableEvent(folds.get(stored.stream.aggregate), stored),
+    find: async (key, query, wait, charactersMax) =>
+      projections.get(key)!.rows!.reader.find(query, checkWait(wait), charactersMax),
   })
   return running
 }

@@ -4,6 +4,8 @@
  */
 import type { RecordedEvent } from '../domain/event.ts'
 import { refuseOption } from '../domain/options.ts'
+import type { AnyRow, FoundPage, Query } from '../projection/reading/query.ts'
+import type { WaitOptions } from '../projection/running/status.ts'
 import type { EventStore, StoredEvent } from '../store/store.ts'
 import type { Aggregates, ProjectionsByName } from './running.ts'
 
@@ -20,6 +22,8 @@ export interface Inside {
    * @throws EventError `EVENT_UNREADABLE`
    */
   readable(stored: StoredEvent): RecordedEvent
+  /** `find` of a projection, whose page also ends with the row with which it has so many characters of JSON. */
+  find(projection: string, query: Query<AnyRow>, wait: WaitOptions, charactersMax: number): Promise<FoundPage<unknown>>
 }
 
 const insides = new WeakMap<object, Inside>()

@@ -7,6 +7,7 @@ import type { WaitOptions } from '../projection/running/status.ts'
 import { startTimer, stopTimer } from '../runtime/timers.ts'
 import { malformed } from './body.ts'
 import { answer, checkRead, type Exchange, inTime, limitOf, parametersOf, type QueryParameters } from './exchange.ts'
+import { pageCharactersMax } from './page-size.ts'
 import { positionOf } from './request-headers.ts'
 import { projectionOf } from './routes.ts'
 
@@ -28,7 +29,8 @@ export async function findRows(exchange: Exchange): Promise<Response> {
   }
   const query = queryOf(exchange)
   await checkRead(exchange, { kind: 'rows', projection: key, query })
-  return answer(exchange, await found(exchange, wait, (options) => service.bank[key].find(query, options)))
+  const find: Read = (options) => service.inside.find(key, query, options, pageCharactersMax)
+  return answer(exchange, await found(exchange, wait, find))
 }
 
 /** `GET /counts/balances?where={"balance":{"gte":100}}`: how many rows there are. Who may find rows may count them. */

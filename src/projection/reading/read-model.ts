@@ -67,10 +67,13 @@ export class ReadModelReader {
     ).then((found) => found?.row)
   }
 
-  /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`; the signal's reason */
-  async find(query: Query<AnyRow>, wait: WaitOptions): Promise<FoundPage<unknown>> {
+  /**
+   * @param charactersMax ends the page with the row with which it has so many characters of JSON
+   * @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`; the signal's reason
+   */
+  async find(query: Query<AnyRow>, wait: WaitOptions, charactersMax?: number): Promise<FoundPage<unknown>> {
     checkQuery(query, this.#projection.initial())
-    return this.#readAll(wait, (source) => findRows(source, query))
+    return this.#readAll(wait, (source) => findRows(source, query, charactersMax))
   }
 
   /** @throws DefinitionError `OPTION_INVALID`; ProjectionError as `get`; the signal's reason */
