@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sized } from '../../../test/support/size.ts'
 import { storeModel } from '../../testing/model/index.ts'
 import { file } from './index.ts'
 
@@ -12,5 +13,5 @@ storeModel(
     const factory = file(directory, { segmentBytesMax: 1000, mayLoseOnPowerFailure: true })
     return { factory, cleanUp: () => rm(directory, { recursive: true }) }
   },
-  { runs: 40 },
+  { runs: sized(40, 15), severalWriters: false },
 )

@@ -6,7 +6,7 @@ import { onServer } from '../../../test/support/servers/server.ts'
 import { storeModel } from '../../testing/model/index.ts'
 
 // The test servers are slow. A few sequences in each run find as much over time as many in one run.
-const options = { runs: 15, stepsMax: 30 }
+const options = { runs: 10, stepsMax: 40, injectedClock: false }
 
 await onServer('MongoDB beside the model', findMongodb, (server) => {
   storeModel('mongodb', () => freshPlace(server), options)

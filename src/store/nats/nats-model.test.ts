@@ -5,7 +5,7 @@ import { findNats, findNatsCluster } from '../../../test/support/servers/nats-se
 import { onServer } from '../../../test/support/servers/server.ts'
 import { storeModel } from '../../testing/model/index.ts'
 
-const options = { runs: 15, stepsMax: 30 }
+const options = { runs: 10, stepsMax: 40, injectedClock: false }
 
 await onServer('NATS beside the model', findNats, (server) => {
   storeModel('nats', async () => place(server), options)

@@ -7,5 +7,8 @@ import { sized } from '../../../test/support/size.ts'
 import { storeModel } from '../../testing/model/index.ts'
 
 await onServer('PostgreSQL', findPostgres, (server) => {
-  storeModel('postgres', async () => place(server, { listen: false }), { runs: sized(40, 12) })
+  storeModel('postgres', async () => place(server, { listen: false }), {
+    runs: sized(30, 8),
+    injectedClock: false,
+  })
 })

@@ -95,6 +95,13 @@ export const snapshots: ConformanceGroup = {
       assert.equal(await store.loadSnapshot(id, { atOrBefore: 4 }), undefined)
       assert.equal((await store.loadSnapshot(id))?.sequence, 5)
     },
+    'are deleted when fewer are requested, also with one that is too old to be kept': async ({ store, stream }) => {
+      const id = stream()
+      for (const sequence of [3, 6]) await store.saveSnapshot(snapshot(id, sequence), { keep: 2 })
+      await store.saveSnapshot(snapshot(id, 1), { keep: 1 })
+      assert.equal(await store.loadSnapshot(id, { atOrBefore: 5 }), undefined)
+      assert.equal((await store.loadSnapshot(id))?.sequence, 6)
+    },
     'are found at or before a sequence': async ({ store, stream }) => {
       const id = stream()
       for (const sequence of [3, 6, 9]) await store.saveSnapshot(snapshot(id, sequence), { keep: 9 })

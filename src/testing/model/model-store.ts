@@ -1,39 +1,99 @@
 /**
  * The simplest possible event store: one array, which is searched from beginning to end. It is slow and does no I/O.
  * Its answers define what the port means. It uses no code that the real stores share, so that a mistake in that code
- * shows.
+ * shows. Checksums are the store's own: the model takes them from the first read of an event, and expects them from
+ * then on.
  */
 import type { StreamId } from '../../domain/stream.ts'
 import type { Commit, Expected } from '../../store/commit.ts'
 import type { Range } from '../../store/range.ts'
-import type { AppendResult, Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '../../store/store.ts'
+import type {
+  AppendResult,
+  LogPlace,
+  Page,
+  ReadAllOptions,
+  ReadOptions,
+  Receipt,
+  StoredEvent,
+  StreamEnd,
+} from '../../store/store.ts'
+
+/** What an append does not say itself. */
+export interface Appending {
+  readonly writer: string | undefined
+  readonly now: number
+  /** The events that the store read after it, for their checksums. */
+  readonly readBack: readonly StoredEvent[]
+}
+
+interface Reserved {
+  readonly stream: StreamId
+  readonly writer: string
+  readonly until: number
+}
+
+/** The answer to a read behind a place that the log does not have. */
+export const logReplaced = 'LOG_REPLACED'
 
 export class ModelStore {
   readonly #log: StoredEvent[] = []
+  readonly #receipts = new Map<StoredEvent, Receipt>()
+  #reserved: readonly Reserved[] = []
 
-  append(commits: readonly Commit[]): readonly AppendResult[] {
+  append(commits: readonly Commit[], { writer, now, readBack }: Appending): readonly AppendResult[] {
     const broken: StreamId[] = []
-    return commits.map((commit) => {
-      const stored = this.findCommit(commit.stream, commit.id)
-      const sequence = this.sequence(commit.stream)
-      const isBroken = broken.some((stream) => same(stream, commit.stream))
-      if (
-        stored === undefined &&
-        isMet(commit.expected, sequence) &&
-        !(isBroken && typeof commit.expected === 'number')
-      )
-        return { status: 'stored', ...this.#store(commit) }
-      broken.push(commit.stream)
-      return stored === undefined ? { status: 'conflict', sequence } : { status: 'duplicate', ...stored }
+    const written: StreamId[] = []
+    const results = commits.map((commit): AppendResult => {
+      const { stream, expected } = commit
+      const found = this.findCommit(stream, commit.id)
+      const sequence = this.sequence(stream)
+      const isBroken = broken.some((each) => same(each, stream)) && typeof expected === 'number'
+      const reserved = this.#isOthers(stream, writer, now)
+      if (found === undefined && !reserved && isMet(expected, sequence) && !isBroken) {
+        written.push(stream)
+        return { status: 'stored', ...this.#store(commit, readBack) }
+      }
+      broken.push(stream)
+      if (found !== undefined) return { status: 'duplicate', ...found }
+      return { status: 'conflict', sequence, ...(reserved && { reserved }) }
+    })
+    const isWritten = (stream: StreamId) => written.some((each) => same(each, stream))
+    this.#reserved = this.#reserved.filter((each) => each.writer !== writer || !isWritten(each.stream))
+    return results
+  }
+
+  #store({ stream, id: commitId, recordedAt, events, command }: Commit, readBack: readonly StoredEvent[]): Receipt {
+    for (const event of events) {
+      const [sequence, position] = [this.sequence(stream) + 1, this.head() + 1]
+      const checksum = readBack.find((each) => each.position === position)?.checksum ?? 0
+      this.#log.push({ ...event, stream, sequence, position, recordedAt, commitId, checksum })
+    }
+    const last = this.#log.at(-1)!
+    const { sequence, position, checksum } = last
+    const receipt = { sequence, position, count: events.length, checksum, ...(command && { command }) }
+    this.#receipts.set(last, receipt)
+    return receipt
+  }
+
+  reserve(
+    streams: readonly StreamId[],
+    writer: string,
+    { durationMs, now }: { readonly durationMs: number; readonly now: number },
+  ): readonly boolean[] {
+    return streams.map((stream) => {
+      if (this.#isOthers(stream, writer, now)) return false
+      const others = this.#reserved.filter((each) => !same(each.stream, stream))
+      this.#reserved = [...others, { stream, writer, until: now + durationMs }]
+      return true
     })
   }
 
-  #store({ stream, id: commitId, recordedAt, events }: Commit): Receipt {
-    for (const event of events) {
-      const sequence = this.sequence(stream) + 1
-      this.#log.push({ ...event, stream, sequence, position: this.head() + 1, recordedAt, commitId, checksum: 0 })
-    }
-    return { sequence: this.sequence(stream), position: this.head(), count: events.length, checksum: 0 }
+  forgetReservations(): void {
+    this.#reserved = []
+  }
+
+  #isOthers(stream: StreamId, writer: string | undefined, now: number): boolean {
+    return this.#reserved.some((each) => same(each.stream, stream) && each.writer !== writer && each.until > now)
   }
 
   readStream(stream: StreamId, range: Range, options: ReadOptions): readonly StoredEvent[] {
@@ -42,34 +102,43 @@ export class ModelStore {
     return ordered(found, options).slice(0, options.limit ?? 1000)
   }
 
-  readAll({ from, to }: Range, options: ReadAllOptions): Page {
-    const { limit = 1000, direction, types, aggregates, tags } = options
+  readAll({ from, to }: Range, options: ReadAllOptions): Page | typeof logReplaced {
+    const { limit = 1000, direction, behind } = options
+    if (behind !== undefined && !this.#has(behind)) return logReplaced
     const forward = direction !== 'backward'
-    const events: StoredEvent[] = []
-    let examined = forward ? Math.max(from - 1, 0) : Math.min(to, this.head() + 1)
     const within = this.#log.filter(({ position }) => position >= from && position < to)
+    const events: StoredEvent[] = []
+    let isFull = limit === 0
+    let examined = forward ? Math.max(from - 1, 0) : Math.min(to, this.head() + 1)
     for (const event of ordered(within, options)) {
       const last = events.at(-1)
-      const isWithin = last !== undefined && last.commitId === event.commitId && same(last.stream, event.stream)
-      if (events.length >= limit && !isWithin) return { events, examined, checksum: 0, isLast: false }
+      isFull = events.length >= limit
+      if (isFull && !(last?.commitId === event.commitId && same(last.stream, event.stream))) break
       examined = event.position
-      if (types !== undefined && !types.some((type) => type === event.type)) continue
-      if (aggregates !== undefined && !aggregates.some((aggregate) => aggregate === event.stream.aggregate)) continue
-      if (tags?.some((tag) => !event.tags.includes(tag))) continue
-      events.push(event)
+      if (passes(event, options)) events.push(event)
     }
-    return {
-      events,
-      examined: forward || events.length >= limit ? examined : from,
-      checksum: 0,
-      isLast: events.length < limit,
-    }
+    isFull ||= events.length >= limit
+    if (!forward && !isFull) examined = from
+    const isLeft = ({ position }: StoredEvent) => (forward ? position > examined : position < examined)
+    const isLast = !within.some((event) => isLeft(event) && passes(event, options))
+    return { events, examined, checksum: this.checksumAt(examined), isLast }
+  }
+
+  #has({ position, checksum }: LogPlace): boolean {
+    if (position === 0) return true
+    return position <= this.head() && (checksum === undefined || checksum === this.checksumAt(position))
   }
 
   findCommit(stream: StreamId, commitId: string): Receipt | undefined {
-    const own = this.#log.filter((event) => same(event.stream, stream) && event.commitId === commitId)
-    const last = own.at(-1)
-    return last && { sequence: last.sequence, position: last.position, count: own.length, checksum: 0 }
+    const last = this.#log.findLast((event) => same(event.stream, stream) && event.commitId === commitId)
+    return last && this.#receipts.get(last)
+  }
+
+  streamEnds(streams: readonly StreamId[]): readonly StreamEnd[] {
+    return streams.map((stream) => {
+      const last = this.#log.findLast((event) => same(event.stream, stream))
+      return { sequence: last?.sequence ?? 0, checksum: last?.checksum ?? 0 }
+    })
   }
 
   listStreams(aggregate: string, after = ''): readonly string[] {
@@ -84,9 +153,19 @@ export class ModelStore {
   sequence(stream: StreamId): number {
     return this.#log.filter((event) => same(event.stream, stream)).length
   }
+
+  /** The checksum of the event at a position; 0 if there is none. */
+  checksumAt(position: number): number {
+    return this.#log[position - 1]?.checksum ?? 0
+  }
 }
 
 const same = (a: StreamId, b: StreamId) => a.aggregate === b.aggregate && a.id === b.id
+
+const passes = (event: StoredEvent, { types, aggregates, tags }: ReadAllOptions) =>
+  (types === undefined || types.some((type) => type === event.type)) &&
+  (aggregates === undefined || aggregates.some((aggregate) => aggregate === event.stream.aggregate)) &&
+  (tags === undefined || tags.every((tag) => event.tags.includes(tag)))
 
 const ordered = (events: readonly StoredEvent[], { direction }: ReadOptions) =>
   direction === 'backward' ? events.toReversed() : events

@@ -28,6 +28,7 @@ interface SnapshotChange {
 interface Kept {
   readonly sequence: number
   readonly local: boolean
+  readonly keep: number
   readonly json: string
 }
 
@@ -48,8 +49,7 @@ export class Snapshots implements JournalContents {
   }
 
   *changes(): Iterable<string> {
-    for (const streams of this.#kept.values())
-      for (const [, kept] of streams.entries()) for (const { json } of kept) yield json
+    for (const streams of this.#kept.values()) for (const [, kept] of streams.entries()) yield* linesOf(kept)
   }
 
   /** @throws InputError, DefinitionError, TypeError for a line that is not a change */
@@ -57,7 +57,7 @@ export class Snapshots implements JournalContents {
     const { aggregate, id, local, keep, ...snapshot } = change as SnapshotChange
     checkSnapshot({ ...snapshot, stream: { aggregate, id }, state: snapshot.state as Json }, { keep })
     const { sequence } = snapshot
-    const kept = this.#with({ aggregate, id }, { sequence, local, json: JSON.stringify(change) }, keep)
+    const kept = this.#with({ aggregate, id }, { sequence, local, keep, json: JSON.stringify(change) })
     if (kept !== undefined) this.#put({ aggregate, id }, kept)
   }
 
@@ -78,7 +78,7 @@ export class Snapshots implements JournalContents {
       state,
     }
     const json = JSON.stringify(change)
-    const kept = this.#with(stream, { sequence, local, json }, keep)
+    const kept = this.#with(stream, { sequence, local, keep, json })
     return kept === undefined ? { apply: () => undefined } : { json, apply: () => this.#put(stream, kept) }
   }
 
@@ -109,11 +109,12 @@ export class Snapshots implements JournalContents {
     return this.#kept.get(aggregate)?.get(id) ?? none
   }
 
-  /** The snapshots of a stream after one more is added, or `undefined` if that one is too old to be kept. */
-  #with(stream: StreamId, snapshot: Kept, keep: number): readonly Kept[] | undefined {
-    const others = this.#of(stream).filter(({ sequence }) => sequence !== snapshot.sequence)
-    const kept = [...others, snapshot].sort((a, b) => a.sequence - b.sequence).slice(-keep)
-    return kept.includes(snapshot) ? kept : undefined
+  /** The snapshots of a stream after one more is added, or `undefined` if that changes nothing. */
+  #with(stream: StreamId, snapshot: Kept): readonly Kept[] | undefined {
+    const present = this.#of(stream)
+    const others = present.filter(({ sequence }) => sequence !== snapshot.sequence)
+    const kept = [...others, snapshot].sort((a, b) => a.sequence - b.sequence).slice(-snapshot.keep)
+    return kept.includes(snapshot) || kept.length < present.length ? kept : undefined
   }
 
   #put({ aggregate, id }: StreamId, kept: readonly Kept[]): void {
@@ -122,6 +123,13 @@ export class Snapshots implements JournalContents {
     this.#size += sizeOf(kept) - sizeOf(streams.get(id) ?? none)
     if (kept.length === 0) streams.delete(id)
     else streams.set(id, kept)
+  }
+}
+
+/** The lines that make these snapshots again. No line may drop what another one brings. */
+function* linesOf(kept: readonly Kept[]): Iterable<string> {
+  for (const { keep, json } of kept) {
+    yield keep >= kept.length ? json : JSON.stringify({ ...JSON.parse(json), keep: kept.length })
   }
 }
 
