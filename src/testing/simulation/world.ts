@@ -8,6 +8,12 @@ import type { Random } from '../random.ts'
 import { Agenda, type Entry, type Owner } from './agenda.ts'
 
 const usPerMs = 1000
+/** After so many entries the event loop handles what came meanwhile, such as a signal or a time limit of a test. */
+const breathEvery = 100
+
+const { nextTick } = process
+/** Resolves when all promises that can settle have done so. Costs less than a turn of the event loop. */
+const settled = (): Promise<void> => new Promise((resolve) => nextTick(resolve))
 
 export class World {
   readonly random: Random
@@ -101,7 +107,7 @@ export class World {
       this.#count++
       this.#note(entry.label)
       entry.run()
-      await turn()
+      await (this.#count % breathEvery === 0 ? turn() : settled())
     }
     return true
   }
