@@ -7,13 +7,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { root } from '../../../scripts/package.ts'
-
-/** How a run ended, and what it printed. */
-export interface Ended {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
+import { leftOut } from '../size.ts'
+import { type Ended, runEach } from './kept-program.ts'
 
 export interface RunOptions {
   /** What the program reads. Nothing by default. */
@@ -24,9 +19,9 @@ export interface RunOptions {
 /** A folder with a configuration for the bank with transfers, and the program in it. */
 export interface Place {
   readonly folder: string
-  /** Runs the program to its end. */
+  /** Runs the program to its end. A quick run starts no process for it if it needs neither input nor environment. */
   mneme(args: readonly string[], options?: RunOptions): Promise<Ended>
-  /** Runs the program several times, in one process. It tells errors and results as always. */
+  /** Runs the program several times, in the process of all such runs. It tells errors and results as always. */
   each(runs: readonly (readonly string[])[]): Promise<readonly Ended[]>
   /** Runs an export or import, which kills its process at a position (`killed-run.ts`). */
   killedRun(what: 'export' | 'import', database: string, file: string, position: number): Promise<Ended>
@@ -35,7 +30,6 @@ export interface Place {
 }
 
 const program = join(root, 'tools/src/cli/main.ts')
-const severalRuns = join(import.meta.dirname, 'several-runs.ts')
 const killedRun = join(import.meta.dirname, 'killed-run.ts')
 
 async function ended(child: ChildProcess, input: string): Promise<Ended> {
@@ -74,15 +68,13 @@ export async function toolsPlace(t: TestContext, store: string = "sqlite('bank.d
   return {
     folder,
     start,
-    mneme: (args, { input = '', env } = {}) => ended(start(args, env), input),
+    async mneme(args, { input, env } = {}) {
+      const needsProcess = leftOut === undefined || input !== undefined || env !== undefined
+      return needsProcess ? ended(start(args, env), input ?? '') : (await runEach(folder, [args]))[0]!
+    },
     killedRun: (what, database, file, position) =>
       ended(started(killedRun, [what, database, file, String(position)]), ''),
-    async each(runs) {
-      const { out, err } = await ended(started(severalRuns, [JSON.stringify(runs)]), '')
-      const [outs, errs] = [out.split('\0'), err.split('\0')]
-      const codes = JSON.parse(outs.pop()!) as readonly number[]
-      return codes.map((code, i) => ({ code, out: outs[i]!, err: errs[i]! }))
-    },
+    each: (runs) => runEach(folder, runs),
   }
 }
 

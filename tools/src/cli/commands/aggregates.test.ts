@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { TransferBank } from '../../../../examples/transfer/bank.ts'
 import { sqlite } from '../../../../src/store/sqlite/index.ts'
-import { type Ended, toolsPlace } from '../../../../test/support/tools/mneme.ts'
+import type { Ended } from '../../../../test/support/tools/kept-program.ts'
+import { toolsPlace } from '../../../../test/support/tools/mneme.ts'
 
 /** A bank in which ada has given 30 of her 100 to bob. */
 async function fill(folder: string): Promise<void> {

@@ -6,8 +6,9 @@ import { root } from '../../../../scripts/package.ts'
 import { sqlite } from '../../../../src/store/sqlite/index.ts'
 import { until } from '../../../../test/support/kernel/rig.ts'
 import { FormerClinic } from '../../../../test/support/tools/former-clinic.ts'
+import type { Ended } from '../../../../test/support/tools/kept-program.ts'
 import { contentsOf } from '../../../../test/support/tools/mcp.ts'
-import { type Ended, settled, toolsPlace } from '../../../../test/support/tools/mneme.ts'
+import { settled, toolsPlace } from '../../../../test/support/tools/mneme.ts'
 import { Orders } from '../../../../test/support/tools/orders.ts'
 
 const theStore = ['--store', 'bank.db', '--domain', join(root, 'test/support/tools/orders.ts')]

@@ -14,7 +14,8 @@ import { dropSchema } from '../../../../test/support/servers/postgres-place.ts'
 import { findPostgres } from '../../../../test/support/servers/postgres-server.ts'
 import { onServer } from '../../../../test/support/servers/server.ts'
 import { leftOut } from '../../../../test/support/size.ts'
-import { type Ended, type Place, toolsPlace } from '../../../../test/support/tools/mneme.ts'
+import type { Ended } from '../../../../test/support/tools/kept-program.ts'
+import { type Place, toolsPlace } from '../../../../test/support/tools/mneme.ts'
 import { exportTo } from '../../log/export-log.ts'
 
 /** The lines of a log in which ada has opened her account, and asked for a transfer that nobody has moved yet. */
