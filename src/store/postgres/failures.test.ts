@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import type { Client } from 'pg'
+import { longEnough } from '../../../test/support/long-enough.ts'
 import {
   dropSchema,
   freshSchema,
@@ -241,16 +242,18 @@ await onServer('Failures', findPostgres, (server) => {
   })
 
   test('an append that waits too long for a lock gives up, and nothing is stored', async (context) => {
-    const schema = fresh(context)
-    await openStore(context, server, { schema })
-    const store = await openStore(context, server, { schema, timeoutMs: 2000 })
-    await withClient(server, async (client) => {
-      await client.query(`BEGIN; SELECT FROM ${quoted(schema)}.head FOR UPDATE`)
-      await assert.rejects(store.append([simpleCommit('a')]), unavailable)
-      await client.query('ROLLBACK')
+    await longEnough(2000, async (timeoutMs) => {
+      const schema = fresh(context)
+      await openStore(context, server, { schema })
+      const store = await openStore(context, server, { schema, timeoutMs })
+      await withClient(server, async (client) => {
+        await client.query(`BEGIN; SELECT FROM ${quoted(schema)}.head FOR UPDATE`)
+        await assert.rejects(store.append([simpleCommit('a')]), unavailable)
+        await client.query('ROLLBACK')
+      })
+      assert.equal(await store.head(), 0)
+      assert.equal((await store.append([simpleCommit('a')]))[0]!.status, 'stored')
     })
-    assert.equal(await store.head(), 0)
-    assert.equal((await store.append([simpleCommit('a')]))[0]!.status, 'stored')
   })
 
   test('a transaction of another program that stays open delays neither appends nor reads', async (context) => {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import type { Client } from 'pg'
+import { longEnough } from '../../../../test/support/long-enough.ts'
 import {
   dropSchema,
   freshSchema,
@@ -186,18 +187,20 @@ await onServer('Bounds', findPostgres, (server) => {
   })
 
   test('a statement that is no longer awaited is cancelled', async (context) => {
-    const { schema } = await open(context)
-    const store = await openStore(context, server, { schema, listen: false, timeoutMs: 2000 })
-    await withClient(server, async (holder) => {
-      await holder.query(`BEGIN; LOCK TABLE ${quoted(schema)}.events IN ACCESS EXCLUSIVE MODE`)
-      await assert.rejects(store.head(), { code: 'STORE_UNAVAILABLE', message: /no answer within/ })
-      const text = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'`
-      // On another connection, because within a transaction the view of activity does not change.
-      await withClient(server, (client) =>
-        until(async () => (await client.query(text, [quoted(schema)])).rows.length === 0),
-      )
-      await holder.query('ROLLBACK')
+    await longEnough(2000, async (timeoutMs) => {
+      const { schema } = await open(context)
+      const store = await openStore(context, server, { schema, listen: false, timeoutMs })
+      await withClient(server, async (holder) => {
+        await holder.query(`BEGIN; LOCK TABLE ${quoted(schema)}.events IN ACCESS EXCLUSIVE MODE`)
+        await assert.rejects(store.head(), { code: 'STORE_UNAVAILABLE', message: /no answer within/ })
+        const text = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'`
+        // On another connection, because within a transaction the view of activity does not change.
+        await withClient(server, (client) =>
+          until(async () => (await client.query(text, [quoted(schema)])).rows.length === 0),
+        )
+        await holder.query('ROLLBACK')
+      })
+      assert.equal(await store.head(), 0)
     })
-    assert.equal(await store.head(), 0)
   })
 })

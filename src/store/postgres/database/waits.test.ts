@@ -54,7 +54,7 @@ await onServer('Waiting', findPostgres, (server) => {
       })
       const stopping = await postgres(pool, { listen: false }).open({ warn: () => {}, now: () => 0 })
       context.after(() => stopping.close())
-      const other = await openStore(context, database, { listen: false, timeoutMs: 3000 })
+      const other = await openStore(context, database, { listen: false })
       await stopping.append([simpleCommit('a')])
       isStopped = true
       const append = stopping.append([simpleCommit('b')])

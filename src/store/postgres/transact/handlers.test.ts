@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { longEnough } from '../../../../test/support/long-enough.ts'
 import { Pot, Put } from '../../../../test/support/read-side/pots.ts'
 import {
   dropSchema,
@@ -115,9 +116,11 @@ await onServer('Handlers', findPostgres, (server) => {
   })
 
   test('a statement that takes too long is ended by the server, and is the handler’s failure', async (context) => {
-    const { store } = await open(context, { timeoutMs: 2000 })
-    const sleeping = step(store, (sql) => sql.query('SELECT pg_sleep(600)'))
-    await assert.rejects(sleeping, { ...failed, message: /statement timeout/ })
+    await longEnough(2000, async (timeoutMs) => {
+      const { store } = await open(context, { timeoutMs })
+      const sleeping = step(store, (sql) => sql.query('SELECT pg_sleep(600)'))
+      await assert.rejects(sleeping, { ...failed, message: /statement timeout/ })
+    })
     await withClient(server, async (client) => {
       const text = "SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%' AND state = 'active'"
       assert.equal((await client.query(text)).rows.length, 0)
@@ -157,31 +160,33 @@ await onServer('Handlers', findPostgres, (server) => {
     'does nothing for too long': () => new Promise<never>(() => {}),
   })) {
     test(`an event whose handler ${what} is tried again and parked, and the next event is handled`, async (context) => {
-      const schema = freshSchema()
-      context.after(() => dropSchema(server, schema))
-      await openStore(context, server, { schema })
-      const handled: number[] = []
-      let tries = 0
-      const coded = projection('coded')
-        .handle([Put], async (events, { transaction }) => {
-          for (const { data } of events) {
-            if (data.amount === 1) {
-              tries++
-              await fault(transaction)
+      await longEnough(2000, async (timeoutMs) => {
+        const schema = freshSchema()
+        context.after(() => dropSchema(server, schema))
+        await openStore(context, server, { schema })
+        const handled: number[] = []
+        let tries = 0
+        const coded = projection('coded')
+          .handle([Put], async (events, { transaction }) => {
+            for (const { data } of events) {
+              if (data.amount === 1) {
+                tries++
+                await fault(transaction)
+              }
+              handled.push(data.amount)
             }
-            handled.push(data.amount)
-          }
-        })
-        .onFailure({ retries: 1, pauseFirstMs: 1, giveUp: 'park' })
-      const store = postgres(server.url, { schema, timeoutMs: 2000 })
-      const log = { warn: () => {}, error: () => {}, info: () => {}, debug: () => {} }
-      await using pots = await domain({ aggregates: { pot: Pot }, projections: { coded } }).start({ store, log })
-      await pots.pot('a').put({ amount: 1 })
-      const { position } = await pots.pot('b').put({ amount: 2 })
-      await pots.coded.reached({ atLeast: position, timeoutMs: waitMsMax })
-      assert.equal((await pots.projections.parked('coded')).length, 1)
-      assert.ok(tries >= 2, `${tries}`)
-      assert.equal(handled.at(-1), 2)
+          })
+          .onFailure({ retries: 1, pauseFirstMs: 1, giveUp: 'park' })
+        const store = postgres(server.url, { schema, timeoutMs })
+        const log = { warn: () => {}, error: () => {}, info: () => {}, debug: () => {} }
+        await using pots = await domain({ aggregates: { pot: Pot }, projections: { coded } }).start({ store, log })
+        await pots.pot('a').put({ amount: 1 })
+        const { position } = await pots.pot('b').put({ amount: 2 })
+        await pots.coded.reached({ atLeast: position, timeoutMs: waitMsMax })
+        assert.equal((await pots.projections.parked('coded')).length, 1)
+        assert.ok(tries >= 2, `${tries}`)
+        assert.equal(handled.at(-1), 2)
+      })
     })
   }
 

@@ -1,6 +1,7 @@
 /** Steps with work of their own, beyond what the conformance kit checks on every store with SQL. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { longEnough } from '../../../../test/support/long-enough.ts'
 import {
   dropSchema,
   freshSchema,
@@ -191,21 +192,26 @@ await onServer('Transactions', findPostgres, (server) => {
   })
 
   test('that wait too long between two statements are rolled back, and release the checkpoint', async (context) => {
-    const { store, table, notes } = await open(context, { timeoutMs: 2000 })
-    const never = Promise.withResolvers<never>()
-    let kept: SqlTransaction | undefined
-    const lost = transact(store, 'p', at(0), async (sql) => {
-      kept = sql
-      await sql.query(`INSERT INTO ${table} VALUES (1)`)
-      return never.promise
+    await longEnough(2000, async (timeoutMs) => {
+      const { store, table, notes } = await open(context, { timeoutMs })
+      const never = Promise.withResolvers<never>()
+      let kept: SqlTransaction | undefined
+      const lost = transact(store, 'p', at(0), async (sql) => {
+        kept = sql
+        await sql.query(`INSERT INTO ${table} VALUES (1)`)
+        return never.promise
+      })
+      await assert.rejects(lost, {
+        code: 'TRANSACTION_TOO_LONG',
+        message: new RegExp(`still open after ${timeoutMs} ms`),
+      })
+      await assert.rejects(kept!.query('SELECT 1'), { code: 'SQL_FAILED' })
+      await transact(store, 'p', at(0), async (sql) => {
+        await sql.query(`INSERT INTO ${table} VALUES (2)`)
+        return { to: at(1), rows: [] }
+      })
+      assert.deepEqual(await notes(), [2])
     })
-    await assert.rejects(lost, { code: 'TRANSACTION_TOO_LONG', message: /still open after 2000 ms/ })
-    await assert.rejects(kept!.query('SELECT 1'), { code: 'SQL_FAILED' })
-    await transact(store, 'p', at(0), async (sql) => {
-      await sql.query(`INSERT INTO ${table} VALUES (2)`)
-      return { to: at(1), rows: [] }
-    })
-    assert.deepEqual(await notes(), [2])
   })
 
   test('whose connection is cut save everything or nothing', async (context) => {
