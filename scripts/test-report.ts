@@ -72,7 +72,9 @@ export async function* report(events: AsyncIterable<TestEvent>, options: RunOpti
         if (event.data.file === undefined) yield closing(event.data, { failed, skipped, servers, empty })
         else {
           const some = parts.get(event.data.file)
-          if (some !== undefined) for (const file of some) yield fileLine(tally.of(file), root)
+          const kits = tally.takeKits()
+          if (some !== undefined)
+            for (const end of [...some.map((file: string) => tally.of(file)), ...kits]) yield fileLine(end, root)
           else if (isEmpty(event.data)) empty++
           else yield fileLine(event.data, root)
           done += some?.length ?? 1
@@ -105,28 +107,57 @@ interface FileEnd extends Pick<Summary, 'file' | 'duration_ms' | 'success'> {
   readonly counts: Pick<Summary['counts'], 'tests' | 'skipped'>
 }
 
+interface Sum {
+  tests: number
+  skipped: number
+  ms: number
+  success: boolean
+}
+
 /** Adds up the tests of each file that is in a process with others, for which Node gives no sums. */
 class Tally {
-  readonly #sums: ReadonlyMap<string, { tests: number; skipped: number; ms: number; success: boolean }>
+  readonly #sums: ReadonlyMap<string, Sum>
+  /** Of files that declare tests for those of the process: a conformance kit, for example. */
+  readonly #kits = new Map<string, Sum>()
+  /** By nesting: how long tests took that are part of a test which goes on. */
+  readonly #withinMs: number[] = []
 
   constructor(files: ReadonlySet<string>) {
-    this.#sums = new Map([...files].map((file) => [file, { tests: 0, skipped: 0, ms: 0, success: true }]))
+    this.#sums = new Map([...files].map((file) => [file, emptySum()]))
   }
 
-  add({ file, nesting, skip, details }: Passed | Failure, passed: boolean): void {
-    const sum = file === undefined ? undefined : this.#sums.get(file)
-    if (sum === undefined) return
-    if (details.type !== 'suite') sum.tests++
+  add({ file = '', nesting, skip, details }: Passed | Failure, passed: boolean): void {
+    const sum = this.#sums.get(file) ?? this.#kits.get(file) ?? emptySum()
+    if (!this.#sums.has(file)) this.#kits.set(file, sum)
+    const withinMs = this.#withinMs[nesting + 1] ?? 0
+    this.#withinMs[nesting + 1] = 0
+    if (details.type !== 'suite') {
+      sum.tests++
+      sum.ms += details.duration_ms - withinMs
+      this.#withinMs[nesting] = (this.#withinMs[nesting] ?? 0) + details.duration_ms
+    }
     if (skip !== undefined) sum.skipped++
-    if (nesting === 0) sum.ms += details.duration_ms
     if (!passed) sum.success = false
   }
 
   of(file: string): FileEnd {
-    const { tests, skipped, ms, success } = this.#sums.get(file)!
-    return { file, counts: { tests, skipped }, duration_ms: ms, success }
+    return fileEnd(file, this.#sums.get(file)!)
+  }
+
+  /** The kits of the process that has ended. */
+  takeKits(): readonly FileEnd[] {
+    const ends = [...this.#kits].filter(([, { tests }]) => tests > 0).map(([file, sum]) => fileEnd(file, sum))
+    this.#kits.clear()
+    return ends
   }
 }
+
+const emptySum = (): Sum => ({ tests: 0, skipped: 0, ms: 0, success: true })
+
+const fileEnd = (file: string, { tests, skipped, ms, success }: Sum): FileEnd => ({
+  ...{ file, success, duration_ms: ms },
+  counts: { tests, skipped },
+})
 
 function fileLine({ file = '', counts, duration_ms, success }: FileEnd, root: string): string {
   const skips = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''

@@ -1,8 +1,8 @@
 /**
- * Puts small files of tests together, some into each process. A process takes 0.2 s to start and to load the library,
- * which is most of what such a file takes: together they need two fifths of the processor's time. Only files whose text
- * shows that nothing of theirs reaches another file are put together. A run of named files, and the full run, give each
- * file a process of its own.
+ * Puts files of tests together, some into each process. A process takes 0.2 s to start and to load the library, and
+ * then runs code that is not compiled yet: together, files of tests on every store need half of the processor's time,
+ * and small files two fifths. Tests on a server share it too. Only files whose text shows that nothing of theirs
+ * reaches another file are put together. A run of named files, and the full run, give each file a process of its own.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,18 +11,21 @@ import { pathToFileURL } from 'node:url'
 
 /**
  * What a file has a process of its own for: it uses the process or starts another one, changes what all see, has hooks
- * that would be those of all files, measures, or is large.
+ * that would be those of all files, kills or stops a server, measures, or is a simulation, which is large.
  */
 const ownProcess = new RegExp(
   [
-    /\b(process|mock|globalThis|console|gc|performance)\b|child_process|worker_threads|\bspawn|crash\b|async_hooks/,
-    /servers\/|serverKinds|onEveryStore|toolsPlace|createServer|AsyncLocalStorage|endThreads|event-?loop/i,
+    /\bprocess\.(?!ts\b)\w|child_process|worker_threads|\bspawn|crash\b|serverKinds|toolsPlace|endThreads|killRounds/,
+    /\b(mock|globalThis|console|gc|createServer|AsyncLocalStorage|control)\b|async_hooks/,
     /(?<![.\w])(before|after|beforeEach|afterEach)\(/,
-    /\b(sized|killRounds|simulate|explore|storeConformance|storeModel|startTimer|elapsedMs)\b|fast-check/,
+    /\b(performance|startTimer|elapsedMs|simulate|explore)\b|event-?loop/i,
   ]
     .map(({ source }) => source)
     .join('|'),
+  'i',
 )
+
+const comments = /\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm
 
 /** So many files are in a process at most. If its process fails as a whole, these are not run. */
 const filesMax = 12
@@ -36,7 +39,7 @@ export interface Together {
 
 /** Puts small files together, those of a folder first, in modules that are there until this process ends. */
 export function together(files: readonly string[]): Together {
-  const small = files.filter((file) => !ownProcess.test(readFileSync(file, 'utf8'))).sort()
+  const small = files.filter((file) => !ownProcess.test(readFileSync(file, 'utf8').replace(comments, ''))).sort()
   const folder = join(tmpdir(), `mneme-together-${process.pid}`)
   mkdirSync(folder)
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
