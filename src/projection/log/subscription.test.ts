@@ -1,6 +1,7 @@
 /** Subscriptions: from a position on, then live. `test/race/switch-race.test.ts` lets writers race the switch. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { z } from 'zod'
 import { systemEnvironment } from '../../application/system-environment.ts'
 import { aggregate, domain, event, memory, projection } from '../../index.ts'
@@ -53,6 +54,23 @@ describe('A subscription', () => {
     await append(store, 'a', 2)
     assert.deepEqual(await next, [4, 5])
     await events.return()
+  })
+
+  test('that is aborted while a read begins leaves nobody without an answer if the read fails later', async () => {
+    const store = await open()
+    const reader = new AbortController()
+    const failed = Promise.withResolvers<never>()
+    const slow = Object.assign(store, {
+      readAll: () => {
+        reader.abort(new Error('left'))
+        return failed.promise
+      },
+    })
+    const events = subscribe(context(slow), { signal: reader.signal })
+    await assert.rejects(take(events, 1), /left/)
+    // A failure that nobody listens to would end this test.
+    failed.reject(new Error('too late'))
+    await nextTurn()
   })
 
   test('from now on gives no event from before its call', async () => {

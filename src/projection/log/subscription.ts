@@ -128,10 +128,11 @@ export async function untilEnded<Result>(
   read: Result | Promise<Result>,
   ended: AbortSignal,
 ): Promise<Result | undefined> {
-  if (ended.aborted) return undefined
   const { promise: end, resolve } = Promise.withResolvers<undefined>()
   const onAbort = () => resolve(undefined)
-  ended.addEventListener('abort', onAbort, { once: true })
+  // It may have ended while the read began. The read may then fail later, and somebody has to listen to that.
+  if (ended.aborted) onAbort()
+  else ended.addEventListener('abort', onAbort, { once: true })
   try {
     return await Promise.race([read, end])
   } catch (error) {

@@ -1,13 +1,16 @@
 /**
  * Failures of the server and of the connection to it, and the catalogue's errors for them. This is the only file that
- * knows JetStream's error codes. The text of a message never decides anything.
+ * knows JetStream's error codes. The text of a message decides one thing only: whether a stream has reached its limit,
+ * because that has the same code as a disk that failed.
  */
 import { MnemeError, StoreError } from '../../../domain/error.ts'
 
 /** JetStream's error codes (`err_code`). */
 const codes = {
   temporarilyUnavailable: [10_008, 10_009],
-  insufficientResources: [10_023, 10_028, 10_047],
+  insufficientResources: [10_002, 10_023, 10_028, 10_047],
+  /** What the server stores in failed, for any reason. */
+  storeFailed: [10_077],
   streamNotFound: [10_059],
   nameInUse: [10_058],
   messageNotFound: [10_037],
@@ -73,7 +76,12 @@ export const isPassing = (error: unknown): boolean =>
   isInDoubt(error) || error instanceof NobodyThere || isUnavailable(error)
 /** Whether it is unknown if the server did what it was asked for. */
 export const isInDoubt = (error: unknown): boolean => error instanceof NoAnswer || error instanceof ConnectionLost
-const isFull = isOneOf(codes.insufficientResources)
+const isStoreFailed = isOneOf(codes.storeFailed)
+/** Limits of a stream, which the server looks at before it writes. After a failure of its disk, a write is in doubt. */
+const limitsReached = new Set(['maximum bytes exceeded', 'maximum messages exceeded'])
+const isFull = (error: unknown): boolean =>
+  isOneOf(codes.insufficientResources)(error) ||
+  (isStoreFailed(error) && limitsReached.has((error as Refused).refusal.description))
 
 /** The catalogue's error for a failed read. `doing` completes "failed while ...". */
 export function readErrorOf(store: string, doing: string, error: unknown): MnemeError {

@@ -65,16 +65,26 @@ export class Steps {
     }
     const token = randomUUID()
     const prefix = `${this.#checkpoints.partsOf(projection)}.${token}`
-    for (const [part, some] of parts.entries()) {
-      const messages = some.map((row, i) => ({ subject: `${prefix}.${part}.${i}`, data: partOf(row) }))
-      await this.#database.state.publish(messages)
-    }
+    await this.#writeAhead(prefix, parts)
     const pending = { token, parts: parts.length, done: 0 }
     const saved = await this.#replace(projection, sequence, { ...next, pending }, [])
     if (saved === undefined) return undefined
     // The step is saved. If its rows cannot be put in their places now, the next process does that.
     const known = { sequence: saved, content: { ...next, pending } }
     return (await this.#settle(projection, known).catch(() => {})) ?? known
+  }
+
+  /** If a part cannot be written, those before it are removed: in a full stream they would take the last room. */
+  async #writeAhead(prefix: string, parts: readonly (readonly WrittenRow[])[]): Promise<void> {
+    const { state } = this.#database
+    try {
+      for (const [part, some] of parts.entries()) {
+        await state.publish(some.map((row, i) => ({ subject: `${prefix}.${part}.${i}`, data: partOf(row) })))
+      }
+    } catch (error) {
+      await state.purge(`${prefix}.>`).catch(() => {})
+      throw error
+    }
   }
 
   /** The checkpoint of a projection, with all rows in their places. */
