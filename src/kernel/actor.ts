@@ -80,7 +80,7 @@ export class Actor {
   #hasFences = false
   /** Whether the stream is reserved for this process. */
   #hasTurn = false
-  /** Whether another process owns the stream now, so that the state must be dropped. */
+  /** Whether another process owns the stream now, so that the state, and failures to load it, must be forgotten. */
   #isDisowned = false
   /** Absent before the first failure, which few instances have. */
   #failures: LoadFailures | undefined = undefined
@@ -93,8 +93,7 @@ export class Actor {
 
   /** The durable state, if it is loaded. */
   get loaded(): LoadedState | undefined {
-    const isLoaded = this.#phase !== 'cold' && this.#phase !== 'failed' && this.#loaded !== notLoaded
-    return isLoaded ? this.#loaded : undefined
+    return this.#phase === 'cold' || this.#phase === 'failed' || this.#loaded === notLoaded ? undefined : this.#loaded
   }
 
   /** Whether it can be passivated: no command waits, and nothing is in progress. */
@@ -141,6 +140,7 @@ export class Actor {
     this.#isQueued = false
     if (this.#mailbox.length === 0 || this.#phase === 'busy') return
     if (this.#isDisowned && this.#phase === 'ready') this.#phase = 'cold'
+    if (this.#isDisowned) this.#failures?.clear()
     if (this.#phase !== 'ready' && this.#failures?.isPausing(nowMs)) this.#refuseAll(nowMs)
     else if (this.#phase !== 'ready') this.#guard(this.#load())
     else if (this.#hasFences && this.#mailbox.some(isHeldUp)) this.#guard(this.#passFences())
