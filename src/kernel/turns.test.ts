@@ -1,5 +1,7 @@
+/** Turns: how long they last, and how one that is not used ends. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { memory } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 import { lossesBeforeTurn, Turns } from './turns.ts'
 
@@ -18,4 +20,16 @@ test('a reservation lasts longer after each loss, since a slow store may need lo
     assert.equal(await turns.take(stream, () => true, losses), true)
   }
   assert.deepEqual(asked, [1000, 1000, 2000, 4000, 8000])
+})
+
+test('a turn that is given back is over at once, and not only when its time is over', async () => {
+  const environment = manualEnvironment()
+  const store = await memory().open({ now: environment.now, warn() {} })
+  const stream = { aggregate: 'account', id: 'ada' }
+  const turns = new Turns(store, environment, 'writer')
+  assert.equal(await turns.take(stream, () => true, 0), true)
+  assert.deepEqual(await store.reserve([stream], 'other', 1000), [false])
+  turns.giveBack(stream)
+  await environment.advance(1)
+  assert.deepEqual(await store.reserve([stream], 'other', 1000), [true])
 })

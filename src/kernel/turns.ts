@@ -24,6 +24,8 @@ export const lossesBeforeTurn = 2
 const durationMs = 1_000
 /** It lasts twice as long after each loss, up to so many: a slow store may take longer to append than it lasted. */
 const doublingsMax = 3
+/** The port cannot end a reservation. It is renewed for so short a time instead, in milliseconds. */
+const endMs = 1
 /** The average pause between two questions. It is random, so that no process is always the first to ask. */
 const pauseMs = 4
 
@@ -58,7 +60,7 @@ export class Turns {
 
   /** Ends the reservation of a stream. If that fails, the reservation expires. */
   giveBack(stream: StreamId): void {
-    this.#store.reserve([stream], this.#writer, 0).catch(() => {})
+    this.#store.reserve([stream], this.#writer, endMs).catch(() => {})
   }
 
   async #ask(): Promise<void> {

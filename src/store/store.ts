@@ -189,8 +189,8 @@ export interface EventStore {
   /**
    * Reserves streams for a writer. Appends of other writers to them conflict until it has appended, or until the time
    * is over by the store's clock. A reservation gives a turn to a writer that keeps losing. Only the expectation of a
-   * commit decides what is stored. Repeating the call renews the reservation. The writer's next append that stores
-   * something in the stream ends it.
+   * commit decides what is stored. Repeating the call renews the reservation, also for a shorter time. The writer's
+   * next append that stores something in the stream ends it.
    *
    * @param durationMs 60,000 at most
    * @returns for each stream whether it is reserved for this writer now

@@ -60,6 +60,18 @@ export const reservations: ConformanceGroup = {
         ['stored', 'conflict', 'stored'],
       )
     },
+    'is free soon if the writer renews its reservation for a moment': async ({
+      store,
+      stream,
+      clock,
+      capabilities,
+    }) => {
+      const id = stream()
+      await store.reserve([id], 'a', long)
+      assert.deepEqual(await store.reserve([id], 'a', 1), [true])
+      if (capabilities.injectedClock) clock.advance(2)
+      await until(async () => (await store.append([commitTo(id)], { writer: 'b' }))[0]?.status === 'stored')
+    },
     'is free when the reservation expires': async ({ store, stream, clock, capabilities }) => {
       const id = stream()
       await store.reserve([id], 'a', 50)

@@ -34,15 +34,13 @@ export class ReservationBook {
   }
 
   reserve({ streams, writer, durationMs, now }: Calls['reserve']['request']): readonly boolean[] {
-    const { saveReservation, dropReservation } = this.#statements
+    const { saveReservation } = this.#statements
     const given: boolean[] = []
     this.#isEmpty = false
     for (let i = 0; i < streams.length; i += 2) {
       const stream = { aggregate: streams[i]!, id: streams[i + 1]! }
       const isGiven = !this.isOthers(stream, { writer, now })
-      if (isGiven && durationMs > 0)
-        saveReservation.run(stream.aggregate, stream.id, writer, Math.floor(now + durationMs))
-      else if (isGiven) dropReservation.run(stream.aggregate, stream.id)
+      if (isGiven) saveReservation.run(stream.aggregate, stream.id, writer, Math.floor(now + durationMs))
       given.push(isGiven)
     }
     return given
