@@ -40,6 +40,8 @@ export type FromMember =
       /** How long the caller waited, in milliseconds. */
       readonly tookMs: number
     }
+  /** What was taken from it is back. */
+  | { readonly say: 'whole' }
   | { readonly say: 'stopped' }
 
 const say = (message: FromMember): void => sayAnything(message)
@@ -64,12 +66,11 @@ async function start(place: Place): Promise<void> {
 
 function cut(from: 'others' | 'store', forMs: number): void {
   if (from === 'others') transport.cut(forMs)
-  else {
-    isStoreCut = true
-    setTimeout(() => {
-      isStoreCut = false
-    }, forMs)
-  }
+  else isStoreCut = true
+  setTimeout(() => {
+    if (from === 'store') isStoreCut = false
+    say({ say: 'whole' })
+  }, forMs)
 }
 
 async function send({ id, name, amount, commandId }: ToMember & { readonly tell: 'send' }): Promise<void> {

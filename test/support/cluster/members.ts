@@ -68,8 +68,9 @@ export class MemberProcess {
 
   /** Takes its links to others, or its store, from it for a while. */
   async cut(from: 'others' | 'store', forMs: number): Promise<void> {
+    const whole = this.#until('whole')
     this.#child.send({ tell: 'cut', from, forMs })
-    await new Promise((resolve) => setTimeout(resolve, forMs))
+    await whole
   }
 
   #until(what: FromMember['say']): Promise<void> {
