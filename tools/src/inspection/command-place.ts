@@ -35,7 +35,7 @@ export async function eventAt(store: EventStore, position: number): Promise<Stor
 /** A position before everything that has to do with an id that was made at a time. It takes some 20 small reads. */
 export async function positionBefore(store: EventStore, timeMs: number): Promise<number> {
   const after = timeMs - clocksApartMs
-  let [low, high] = [1, await store.head()]
+  let [low, high] = [1, (await store.head()) + 1]
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
     if (((await eventAt(store, middle))?.recordedAt ?? after) < after) low = middle + 1

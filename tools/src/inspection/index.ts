@@ -17,6 +17,7 @@
 export { applied, initialState } from './applied.ts'
 export { type CauseNode, type CauseTree, correlationOf, type TraceOptions, traceCauses } from './causes.ts'
 export { type Change, type Changes, changesBetween, pathText } from './changes.ts'
+export { positionBefore } from './command-place.ts'
 export {
   type BeginningView,
   beginningOf,

@@ -106,12 +106,17 @@ describe('mneme trace', () => {
   test('shows the tree of commands, from any of them', async (t) => {
     const { each, folder } = await toolsPlace(t)
     await fill(folder)
-    const [tree, json, looked, bounded, unknown] = await each([
+    const [tree, json, looked, bounded, unknown, cut, since, later, both, none] = await each([
       ['trace', 'the request'],
       ['trace', '~move money:6:credited', '--json'],
       ['trace', 'the request', '--stream', 'transfer/t1', '--json'],
       ['trace', 'the request', '--from', '4', '--to', '6', '--json'],
       ['trace', 'nothing', '--json'],
+      ['trace', 'the request', '--limit', '2'],
+      ['trace', 'the request', '--since', '2020-01-01', '--json'],
+      ['trace', 'the request', '--since', '2999-01-01', '--json'],
+      ['trace', 'the request', '--since', '2020-01-01', '--from', '1'],
+      ['trace', 'the request', '--limit', '0'],
     ])
     done(tree!)
     assert.equal(
@@ -128,6 +133,10 @@ transfer/t1 #1  TransferRequested  position 4, command "the request"
     assert.deepEqual([correlationId, roots[0].events[0].data.amount], ['the request', 30])
     assert.equal(roots[0].effects[1].effects[1].commandId, '~move money:6:credited')
     assert.deepEqual([looked!.out, JSON.parse(bounded!.out).commands], [json!.out, 2])
-    assert.deepEqual([unknown!.code, JSON.parse(unknown!.err).error.code], [1, 'NOT_FOUND'])
+    for (const { code, err } of [unknown!, later!])
+      assert.deepEqual([code, JSON.parse(err).error.code], [1, 'NOT_FOUND'])
+    assert.match(cut!.out, /^correlation "the request": 2 commands\n.*\n└─ .*\n\.\.\. and more: the tree was cut\n$/)
+    assert.equal(since!.out, json!.out)
+    assert.deepEqual([both!.code, none!.code], [2, 2])
   })
 })

@@ -1,6 +1,7 @@
 /** The program on every store that `--store` can name: a log is made there, checked, looked at and added to. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -44,7 +45,8 @@ const read = (ended: Ended | undefined) => {
 
 /** @param store what `--store` gets, in a folder of the test's own */
 async function looksAt(t: TestContext, store: string): Promise<void> {
-  const { each, folder } = await toolsPlace(t)
+  const place = await toolsPlace(t)
+  const { each, folder } = place
   const { text, digest } = await exported()
   await writeFile(join(folder, 'log.jsonl'), text)
   const at = ['--store', store]
@@ -79,6 +81,29 @@ async function looksAt(t: TestContext, store: string): Promise<void> {
   assert.deepEqual([read(waiting).position, read(waiting).why], [3, 'unhandled'])
   assert.deepEqual([read(again).kept, read(again).goesOn], [3, true])
   await knowsLess(each, at)
+  await endsEarly(place, store)
+  const [compared] = await each([['projections', 'compare', 'balances', ...known]])
+  assert.equal(read(compared).differing, 0, 'what was interrupted is not in the way')
+}
+
+/** An interrupt ends what reads a log, also in the middle of a read. */
+async function endsEarly({ start, folder }: Place, store: string): Promise<void> {
+  // A configuration names its store from its own folder.
+  const HELD_STORE = store.replace(/^(sqlite|file):/, `$1:${folder}/`)
+  const config = ['--config', join(root, 'test/support/tools/held-config.ts')]
+  for (const args of [
+    ['projections', 'compare', 'balances'],
+    ['trace', 'nobody has this id'],
+  ]) {
+    const child = start([...args, ...config], { HELD_STORE })
+    const closed = once(child, 'close')
+    const held = new Promise<void>((resolve) => {
+      child.stderr!.on('data', (chunk: Buffer) => /^held$/m.test(String(chunk)) && resolve())
+    })
+    await Promise.race([held, closed])
+    child.kill('SIGINT')
+    assert.deepEqual(await closed, [130, null], args.join(' '))
+  }
 }
 
 /** Code that knows less of the log than those who wrote it says so, and does nothing. */

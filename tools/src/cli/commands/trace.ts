@@ -2,8 +2,8 @@
 import type { Command } from 'commander'
 import type { StreamId } from '../../../../src/index.ts'
 import { ToolsError } from '../../errors.ts'
-import { type CauseNode, type CauseTree, shownEvent, traceCauses } from '../../inspection/index.ts'
-import { streamName, whole } from '../arguments.ts'
+import { type CauseNode, type CauseTree, positionBefore, shownEvent, traceCauses } from '../../inspection/index.ts'
+import { streamName, time, whole } from '../arguments.ts'
 import { counted, type Output, plain, streamText } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import {
@@ -19,7 +19,9 @@ import {
 interface TraceCommandOptions extends CommonOptions {
   readonly stream?: StreamId
   readonly from?: number
+  readonly since?: Date
   readonly to?: number
+  readonly limit?: number
 }
 
 export function addTrace(program: Command, runtime: Runtime): void {
@@ -28,10 +30,15 @@ export function addTrace(program: Command, runtime: Runtime): void {
     .argument('<id>', 'a correlation id or a command id')
     .option('--stream <aggregate/id>', 'the stream of the command: its id is looked up there', streamName)
     .option('--from <position>', 'the first position that is looked at', whole)
+    .option('--since <time>', 'only what was stored from this time on, such as 2026-01-31T12:00Z', time)
     .option('--to <position>', 'only what lies before this position', whole)
-    .action((id: string, options: TraceCommandOptions) =>
-      withStore(sessionOf(runtime, options), options, (session) => print(session, id, options)),
-    )
+    .option('--limit <number>', 'at most so many events, 10,000 by default', whole)
+    .action((id: string, options: TraceCommandOptions, command: Command) => {
+      if (options.from !== undefined && options.since !== undefined)
+        command.error('error: --from and --since are two ways to say the same')
+      if (options.limit === 0) command.error('error: --limit must be at least 1')
+      return withStore(sessionOf(runtime, options), options, (session) => print(session, id, options))
+    })
 }
 
 async function print(session: StoreSession, id: string, options: TraceCommandOptions): Promise<void> {
@@ -55,17 +62,20 @@ async function print(session: StoreSession, id: string, options: TraceCommandOpt
 async function traced(
   session: StoreSession,
   id: string,
-  { stream, from, to }: TraceCommandOptions,
+  { stream, from, since, to, limit }: TraceCommandOptions,
 ): Promise<CauseTree | undefined> {
   const { inspection, signal } = session
+  const store = patientStoreOf(session)
+  const first = since === undefined ? from : await positionBefore(store, since.getTime())
   let progress: ReturnType<typeof showProgress> | undefined
   let shownTotal: number | undefined
   try {
-    return await traceCauses(patientStoreOf(session), id, {
+    return await traceCauses(store, id, {
       signal,
       ...(stream && { stream: inspection.stream(stream.aggregate, stream.id) }),
-      ...(from !== undefined && { from }),
+      ...(first !== undefined && { from: first }),
       ...(to !== undefined && { to }),
+      ...(limit !== undefined && { eventsMax: limit }),
       onProgress(examined, total) {
         // The log may be read twice, from different places.
         if (total !== shownTotal) progress?.end()
