@@ -141,7 +141,10 @@ const factoryOf = (store: Store): StoreFactory => ({
   open: async () => changedStore(store, { close: async () => {} }),
 })
 
-/** The keys of personal fields as they are. A key that the fork makes stays in memory. */
+/**
+ * The keys of personal fields as they are. A key that the fork makes stays in memory. That the fork uses keys is really
+ * stored, as by all who do, so `forget` waits for it. It ends with the fork, whose values nobody has after that.
+ */
 function readOnlyKeys(store: Store): Store {
   const made = new Map<string, Row['value']>()
   return changedStore(store, {
@@ -149,8 +152,17 @@ function readOnlyKeys(store: Store): Store {
       const { checkpoint, values } = await store.loadRowsWithCheckpoint(projection, keys)
       return { checkpoint, values: values.map((value, i) => value ?? made.get(keys[i]!)) }
     },
-    async saveStep(_, { rows }) {
+    async saveStep(projection, step) {
+      const { rows } = step
+      if (rows.every(({ key }) => key.startsWith('holder ')))
+        return store.saveStep(projection, { ...step, rows: rows.map(endedAtOnce) })
       for (const { key, value } of rows) made.set(key, value)
     },
   })
+}
+
+/** A row that says that somebody has ended, and may have values in memory for a moment, as one that is removed. */
+function endedAtOnce({ key, value }: Row): Row {
+  const hasEnded = typeof value === 'object' && value !== null && 'closedAt' in value
+  return { key, value: hasEnded ? undefined : value }
 }
