@@ -119,7 +119,10 @@ describe('The packed tools', { skip: leftOut ?? false }, () => {
     await using developed = running(bank, join(bank, 'node_modules/.bin', program), [...options, '--port', '0'], env)
     const studio = await developed.told(/The studio is at (\S+)/)
     assert.equal((await fetch(await developed.origin('deposit'))).status, 200)
-    assert.equal((await fetch(studio, { redirect: 'manual' })).status, 303)
+    const { searchParams } = new URL(studio)
+    const headers = { authorization: `Bearer ${searchParams.get('token')}` }
+    for (const address of [studio, new URL('/api/info', studio)])
+      assert.equal((await fetch(address, { headers })).status, 200, String(address))
     lap('the first page')
     await developed.send('open', { owner: 'Ada' })
     await developed.send('deposit', { amount: 100 })

@@ -1,5 +1,8 @@
 /** The studio in a real browser, used as a person would. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { TransferBank } from '../../examples/transfer/bank.ts'
@@ -37,6 +40,28 @@ describe('The studio in a browser', { skip: noBrowser || leftOut }, () => {
     await page.locator('.details').waitFor()
     await page.keyboard.press('j')
     assert.match((await page.locator('.events > li.open').textContent())!, /TransferCompleted/)
+  })
+
+  test('keeps its token for other tabs, and from all other servers of the machine', async (t) => {
+    const { studio, origin, token } = await studioPlace(t, { store: await filledStore() })
+    await using opened = await openPage(browser, studio.address)
+    await opened.page.locator('.events > li').first().waitFor()
+    const heard: string[] = []
+    const other = createServer(({ url, headers }, response) => {
+      heard.push(JSON.stringify([url, headers]))
+      response.setHeader('content-type', 'text/html').end('<title>Another</title>')
+    }).listen(0, '127.0.0.1')
+    t.after(() => other.close().closeAllConnections())
+    await once(other, 'listening')
+    const tab = await opened.page.context().newPage()
+    for (const address of [`${origin}/#/log`, `${origin}/?token=of-yesterday#/log`]) {
+      await tab.goto(address)
+      await tab.locator('.events > li').first().waitFor()
+      assert.equal(tab.url(), `${origin}/#/log`)
+    }
+    await tab.goto(`http://127.0.0.1:${(other.address() as AddressInfo).port}/`)
+    const seen = await tab.evaluate<string>('document.cookie + document.referrer + JSON.stringify(localStorage)')
+    assert.ok(heard.length > 0 && !`${heard} ${seen}`.includes(token), `${heard} ${seen}`)
   })
 
   test('filters the log, and keeps the filter in the address', async (t) => {

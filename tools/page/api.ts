@@ -27,6 +27,8 @@ import type {
   WorldQuestion,
   WorldView,
 } from '../src/studio/views.ts'
+import { listen } from './live.ts'
+import { asked } from './token.ts'
 
 export interface Stream {
   readonly aggregate: string
@@ -59,14 +61,14 @@ function address(path: string, query: Query): string {
 
 /** @throws Error with what the server says */
 async function ask<Answer>(path: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {
-  return answerOf(await fetch(address(path, query), signal ? { signal } : {}))
+  return answerOf(await asked(address(path, query), signal ? { signal } : {}))
 }
 
 /** Asks with a body. @throws Error with what the server says */
 async function post<Answer>(path: string, body: object, signal?: AbortSignal): Promise<Answer> {
   const headers = { 'content-type': 'application/json' }
   const options = { method: 'POST', headers, body: JSON.stringify(body), ...(signal && { signal }) }
-  return answerOf(await fetch(path, options))
+  return answerOf(await asked(path, options))
 }
 
 async function answerOf<Answer>(response: Response): Promise<Answer> {
@@ -129,10 +131,7 @@ export const api = {
     onEvent: (event: EventView) => void,
     onState: (isOpen: boolean) => void,
   ): () => void {
-    const source = new EventSource(address('/api/live', { ...filtering(filters), from }))
-    source.onopen = () => onState(true)
-    source.onerror = () => onState(false)
-    source.onmessage = ({ data }: MessageEvent<string>) => onEvent(JSON.parse(data) as EventView)
-    return () => source.close()
+    const onData = (data: string) => onEvent(JSON.parse(data) as EventView)
+    return listen(address('/api/live', { ...filtering(filters), from }), onData, onState)
   },
 }

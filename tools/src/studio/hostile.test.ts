@@ -59,18 +59,6 @@ async function storeOf(...all: readonly { readonly type?: string; readonly data:
 }
 
 describe('The studio', () => {
-  test('takes the token out of the address also of a browser that it knows, and an old one too', async (t) => {
-    const { studio, origin, token } = await studioPlace(t, { store: memory() })
-    const cookie = `mneme_studio_${new URL(origin).port}=${token}`
-    for (const address of [studio.address, `${origin}/?token=old`]) {
-      const response = await fetch(address, { redirect: 'manual', headers: { cookie } })
-      assert.deepEqual([response.status, response.headers.get('location')], [303, '/'], address)
-    }
-    // Another program on this machine may have set a cookie of the same name.
-    const two = await fetch(origin, { headers: { cookie: `${cookie.split('=')[0]}=wrong; ${cookie}` } })
-    assert.equal(two.status, 200)
-  })
-
   test('goes on behind the last event of a browser that has lost its connection', async (t) => {
     const { origin, token } = await studioPlace(t, { store: await filledStore() })
     const headers = { authorization: `Bearer ${token}`, 'last-event-id': '8' }

@@ -114,25 +114,18 @@ function answering({
     // Otherwise it is a request to a proxy. Only the path counts, so nothing in it may pass for a host.
     if (!path.startsWith('/')) return sendError(response, 400, 'NOT_FOUND', 'There is nothing here')
     const url = new URL(`http://studio${path}`)
-    const refusal = guard.refusal({ method, headers })
-    const hasToken = url.pathname === '/' && url.searchParams.has('token')
-    const brings = hasToken && guard.brings(url)
-    if (hasToken && (refusal === undefined || (refusal.status === 401 && brings))) {
-      // The token does not stay in the address, nor does an old one: people copy addresses.
-      response.writeHead(303, { location: '/', ...(brings && { 'set-cookie': guard.cookie }) }).end()
+    const file = method === 'POST' ? undefined : files.get(url.pathname)
+    const refusal = guard.refusal({ method, headers }) ?? (file === undefined ? guard.stranger({ headers }) : undefined)
+    if (refusal !== undefined) return sendError(response, refusal.status, refusal.code, refusal.message)
+    if (file !== undefined) {
+      response.writeHead(200, { 'content-type': file.type }).end(file.body)
       return
     }
-    if (refusal !== undefined) return sendError(response, refusal.status, refusal.code, refusal.message)
     if (method === 'POST') {
       const post = posts.get(url.pathname)
       if (post === undefined) return sendError(response, 405, 'METHOD_REFUSED', 'Nothing can be sent here')
       if (post.writes && options.isWritable !== true) return sendError(response, 403, 'WRITE_REFUSED', readOnly)
       return sendJson(response, 200, await post.answer(await bodyOf(request), signal))
-    }
-    const file = files.get(url.pathname)
-    if (file !== undefined) {
-      response.writeHead(200, { 'content-type': file.type }).end(file.body)
-      return
     }
     if (url.pathname === '/api/live') {
       if (live >= liveMax) return sendError(response, 429, 'TOO_MANY', 'Too many pages wait for new events')

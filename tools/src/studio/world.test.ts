@@ -173,25 +173,24 @@ describe('A command that is sent', () => {
   })
 
   test('comes from the page itself, as JSON of a bounded size', async (t) => {
-    const { origin, token, studio } = await bankPlace(t, true)
+    const { origin, token } = await bankPlace(t, true)
     const { host, port } = new URL(origin)
-    const entered = await fetch(studio.address, { redirect: 'manual' })
-    const [cookie] = entered.headers.get('set-cookie')!.split(';')
     const knock = (headers: Readonly<Record<string, string>>, body = JSON.stringify(deposit)) =>
       new Promise<number>((resolve, reject) => {
         const options = { method: 'POST', headers: { 'content-type': 'application/json', host, ...headers } }
         const asked = request(`${origin}/api/send`, options, (response) => resolve(response.resume().statusCode!))
         asked.on('error', reject).end(body)
       })
-    const own = { cookie: cookie!, origin, 'sec-fetch-site': 'same-origin' }
+    const authorization = `Bearer ${token}`
+    const own = { authorization, origin, 'sec-fetch-site': 'same-origin' }
     for (const [status, headers, body] of [
-      [403, { cookie: cookie! }],
       [403, { ...own, origin: 'http://evil.example' }],
       [403, { ...own, origin: 'null' }],
       [403, { ...own, 'sec-fetch-site': 'cross-site' }],
       [403, { ...own, host: `evil.example:${port}` }],
       [401, { origin, 'sec-fetch-site': 'same-origin' }],
-      [401, { ...own, cookie: `${cookie}x` }],
+      [401, { ...own, authorization: `Bearer ${token}x` }],
+      [401, { ...own, authorization: '', cookie: `token=${token}` }],
       [400, { ...own, 'content-type': 'text/plain' }],
       [400, { ...own, 'content-type': 'application/x-www-form-urlencoded' }],
       [400, own, '{'],
@@ -200,7 +199,7 @@ describe('A command that is sent', () => {
       [400, own, JSON.stringify({ ...deposit, commandId: '' })],
       [400, own, JSON.stringify({ ...deposit, data: { text: 'x'.repeat(1_000_000) } })],
       [200, own],
-      [200, { authorization: `Bearer ${token}` }],
+      [200, { authorization }],
     ] as const)
       assert.equal(await knock(headers as Readonly<Record<string, string>>, body), status, JSON.stringify(headers))
   })
