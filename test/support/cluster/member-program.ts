@@ -44,6 +44,9 @@ export type FromMember =
   | { readonly say: 'whole' }
   | { readonly say: 'stopped' }
 
+/** However busy the machine is, no call takes so long. */
+const patienceMs = 600_000
+
 const say = (message: FromMember): void => sayAnything(message)
 
 type Answered = Omit<FromMember & { readonly say: 'answer' }, 'say' | 'commandId' | 'tookMs'>
@@ -59,9 +62,10 @@ async function start(place: Place): Promise<void> {
     if (!isStoreCut) lost = 0
     return isStoreCut ? (lost++ === 0 ? 'after' : 'before') : undefined
   })
-  const proof = { secretProof: proofOf(secret), leaseMs: 3000, routeTimeoutMs: 30_000 }
+  // On a machine that is busy with other things, a store may answer later than a lease lasts, and owners change often.
+  const proof = { secretProof: proofOf(secret), leaseMs: 3000, routeTimeoutMs: patienceMs }
   const cluster: DomainCluster = { node: (parts) => new ClusterNode({ ...parts, transport, ...proof }) }
-  member = await Vaults.start({ store, cluster, log: { warn() {} } })
+  member = await Vaults.start({ store, cluster, log: { warn() {} }, limits: { stopTimeoutMs: patienceMs } })
 }
 
 function cut(from: 'others' | 'store', forMs: number): void {
