@@ -34,7 +34,8 @@ function cloneInto(folder: string): void {
 describe('The package', () => {
   const folder = mkdtempSync(join(tmpdir(), 'mneme-contents-'))
   const unpacked = join(folder, 'unpacked')
-  before(() => unpack(pack(join(folder, 'package')), unpacked))
+  // The files are the same if the compiler does not look for faults (`npm run types` does), which the full run shows.
+  before(() => unpack(pack(join(folder, 'package'), leftOut === undefined), unpacked))
   after(() => rmSync(folder, { recursive: true, force: true }))
 
   test('holds what a user needs and nothing else', () => {

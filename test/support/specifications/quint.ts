@@ -5,15 +5,18 @@
  * chosen, and the state after it.
  */
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sized } from '../size.ts'
+import { installed } from '../servers/cache-folder.ts'
+import { leftOut, sized } from '../size.ts'
 import type { Specification } from './specifications.ts'
 
 const root = join(import.meta.dirname, '../../..')
-const program = join(root, 'node_modules/@informalsystems/quint/dist/src/cli.js')
+const quint = join(root, 'node_modules/@informalsystems/quint')
+const program = join(quint, 'dist/src/cli.js')
 
 /** Why Quint cannot run here, as the reason that `skip` takes. With `CI=true` it must run. */
 export const withoutQuint: string | undefined =
@@ -51,18 +54,36 @@ export type Trace = readonly Step[]
  * @throws if the invariant does not hold, with the steps that break it
  */
 export async function traces({ path, stepsMax }: Specification): Promise<readonly Trace[]> {
+  const options = [
+    ...['--main=model', '--mbt', '--invariant=safe', `--max-steps=${stepsMax}`],
+    ...[`--max-samples=${traceCount}`, `--n-traces=${traceCount}`],
+  ]
+  const make = async (folder: string) => {
+    const { failed, said } = await run(path, seed, [...options, `--out-itf=${join(folder, '{seq}.json')}`])
+    if (failed) throw new Error(`${path} does not hold:\n${said}`)
+  }
+  const read = async (folder: string) => {
+    const files = await readdir(folder)
+    return Promise.all(files.map(async (file) => traceOf(await readFile(join(folder, file), 'utf8'))))
+  }
+  if (leftOut !== undefined) return read(await installed(await nameOf(path, options), make))
   const folder = await mkdtemp(join(tmpdir(), 'mneme-model-'))
   try {
-    const { failed, said } = await run(path, seed, [
-      ...['--main=model', '--mbt', '--invariant=safe', `--max-steps=${stepsMax}`],
-      ...[`--max-samples=${traceCount}`, `--n-traces=${traceCount}`, `--out-itf=${join(folder, '{seq}.json')}`],
-    ])
-    if (failed) throw new Error(`${path} does not hold:\n${said}`)
-    const files = await readdir(folder)
-    return await Promise.all(files.map(async (file) => traceOf(await readFile(join(folder, file), 'utf8'))))
+    await make(folder)
+    return await read(folder)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/**
+ * What the quick run keeps traces under: the same specification, program and seed make the same ones, and most of the
+ * time goes into starting Quint.
+ */
+async function nameOf(path: string, options: readonly string[]): Promise<string> {
+  const texts = await Promise.all([join(root, path), join(quint, 'package.json')].map((file) => readFile(file, 'utf8')))
+  const hash = createHash('sha256').update(JSON.stringify([...texts, seed, options]))
+  return `traces-${hash.digest('hex').slice(0, 32)}`
 }
 
 /** Searches for steps of the mutant that break its invariant. @throws if there are none */
