@@ -23,9 +23,9 @@ import { leftOut } from '../test/support/size.ts'
 import { endTogether } from './end-together.ts'
 import { filesInMemory } from './memory-folder.ts'
 import { isEmpty, report } from './test-report.ts'
-import { together } from './together.ts'
+import { filesMax, together } from './together.ts'
 
-/** A file that takes longer hangs. */
+/** A file that takes longer hangs. A process with several files may take so long for each. */
 const fileTimeoutMs = 1_200_000
 const everywhere = '{src,tools,test,scripts,examples,bench}/**/*.test.ts'
 
@@ -74,7 +74,7 @@ const events = run({
   // Many tests wait for a disk, a server or a timer, so more files than there are processors keep them busy. In full,
   // several servers run beside them.
   concurrency: leftOut === undefined ? availableParallelism() + 1 : 3 * availableParallelism(),
-  timeout: fileTimeoutMs,
+  timeout: fileTimeoutMs * (isQuick ? filesMax : 1),
   testNamePatterns: names,
   // Whoever names files or tests wants to know which test an error belongs to, and so does the full run.
   execArgv: isQuick ? ['--import', import.meta.resolve('./without-promise-hooks.ts')] : [],

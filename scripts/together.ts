@@ -28,7 +28,7 @@ const ownProcess = new RegExp(
 const comments = /\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm
 
 /** So many files are in a process at most. If its process fails as a whole, these are not run. */
-const filesMax = 12
+export const filesMax = 12
 
 /** What is run: files, and modules that import several. */
 export interface Together {

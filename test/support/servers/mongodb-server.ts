@@ -23,7 +23,7 @@ import { exists, findInstalled, installed } from './cache-folder.ts'
 import type { FindServer, NoServer, ServerControl, TestServer } from './server.ts'
 
 const run = promisify(execFile)
-const startTimeoutMs = 60_000
+const startTimeoutMs = 600_000
 const pollMs = 20
 const startTriesMax = 3
 /** A signal takes a moment to reach all threads of a process. */

@@ -20,7 +20,7 @@ import { Watchdog } from './watchdog.ts'
 
 const run = promisify(execFile)
 const version = '2.15.1'
-const startTimeoutMs = 60_000
+const startTimeoutMs = 600_000
 const pollMs = 30
 const startTriesMax = 3
 const clusterSize = 3

@@ -14,7 +14,7 @@ import { freshCluster, type Installation } from './postgres-programs.ts'
 import type { ServerControl } from './server.ts'
 import { Watchdog } from './watchdog.ts'
 
-const startTimeoutMs = 30_000
+const startTimeoutMs = 600_000
 const pollMs = 20
 const startTriesMax = 3
 
@@ -177,7 +177,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
 }
 
 async function answers(url: string): Promise<boolean> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 2000 })
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 30_000 })
   client.on('error', () => {})
   try {
     await client.connect()
