@@ -21,12 +21,21 @@ export interface DriveOrder {
   readonly roundMs: number
 }
 
+/** What it did. */
+export interface Drive {
+  /** Commands a second. */
+  readonly rate: number
+  readonly operations: number
+  readonly cpuSeconds: number
+}
+
 const { place, isMember, ...where } = JSON.parse(process.argv[2]!) as MemberOrder
 const bank = await startMeasured(locate(where, place).factory, isMember)
 process.on('message', async ({ kind, callers, roundMs }: DriveOrder) => {
   const operation = () => kinds[kind](bank)
-  const { operations, seconds } = await drive({ callers, operation, close: async () => {} }, roundMs)
-  process.send!({ rate: operations / seconds })
+  const { operations, seconds, cpuSeconds } = await drive({ callers, operation, close: async () => {} }, roundMs)
+  const done: Drive = { rate: operations / seconds, operations, cpuSeconds }
+  process.send!(done)
 })
 process.once('disconnect', () => process.exit())
 process.send!('ready')

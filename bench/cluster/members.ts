@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Setting } from '../setting.ts'
 import type { MeasuredBank } from './domain.ts'
-import type { DriveOrder, MemberOrder } from './member.ts'
+import type { Drive, DriveOrder, MemberOrder } from './member.ts'
 
 export class MemberProcess {
   readonly #child: ChildProcess
@@ -20,11 +20,11 @@ export class MemberProcess {
     return new MemberProcess(child)
   }
 
-  /** Lets it give commands to the cluster. @returns commands a second */
-  async drive(order: DriveOrder): Promise<number> {
+  /** Lets it give commands to the cluster. */
+  async drive(order: DriveOrder): Promise<Drive> {
     this.#child.send(order)
-    const [{ rate }] = (await once(this.#child, 'message')) as [{ readonly rate: number }]
-    return rate
+    const [done] = (await once(this.#child, 'message')) as [Drive]
+    return done
   }
 
   freeze(): void {

@@ -6,8 +6,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { shardOf } from '../../src/cluster/placement.ts'
 import { ids, type kinds, type MeasuredBank, someId, startMeasured } from '../cluster/domain.ts'
+import type { Drive, DriveOrder } from '../cluster/member.ts'
 import { agreed, MemberProcess } from '../cluster/members.ts'
 import { type Figure, median, spreadOf } from '../figure.ts'
+import type { Location } from '../location.ts'
 import { drive } from '../rounds.ts'
 import { makePlace, type Setting } from '../setting.ts'
 
@@ -170,30 +172,22 @@ export async function measureForwarding(setting: Setting): Promise<readonly Figu
 
 const callersOfEach = { cpu: 20, io: 300 }
 
+/** How often two set-ups take turns in each round. Turns are short, so that both see the same machine. */
+const turnsEach = 4
+
 export async function measureMembers(setting: Setting): Promise<readonly Figure[]> {
   const figures: Figure[] = []
   for (const kind of ['cpu', 'io'] as const) {
-    const rates = new Map<number, number[]>()
-    // Without a cluster, then with one to three members; in rounds, so that all see the same machine.
-    for (let round = 0; round < setting.rounds; round++) {
-      for (let members = 0; members <= membersMax; members++) {
-        rates.set(members, [...(rates.get(members) ?? []), await rateOf(setting, kind, members)])
-      }
-    }
-    const floors = rates.get(0)!
     for (let members = 1; members <= membersMax; members++) {
-      const own = rates.get(members)!
+      const { own, single, ratio, cpuSecondsPer100k } = await compared(setting, kind, members)
       figures.push({
         id: `W17-${kind}-${members}`,
         what: `${kind === 'cpu' ? 'commands that take 0.3 ms to decide' : 'deposits'}, ${members} ${members === 1 ? 'member' : 'members'} with ${callersOfEach[kind]} callers each; the floor is one process without a cluster`,
         store: setting.store,
         unit: 'commands/s',
-        value: median(own),
-        floor: {
-          value: median(floors),
-          what: 'one process without a cluster',
-          ratio: median(own.map((rate, i) => rate / floors[i]!)),
-        },
+        value: own,
+        floor: { value: single, what: 'one process without a cluster', ratio },
+        cpuSecondsPer100k,
         memoryPeakBytes: process.memoryUsage.rss(),
       })
     }
@@ -201,22 +195,62 @@ export async function measureMembers(setting: Setting): Promise<readonly Figure[
   return figures
 }
 
-/** Commands a second of so many members together; of none: of one process without a cluster. */
-async function rateOf(setting: Setting, kind: keyof typeof kinds, members: number): Promise<number> {
-  const place = `cluster-${process.pid}-${kind}`
-  const location = makePlace(setting, place)
-  const opening = await startMeasured(location.factory, false)
-  await Promise.all(ids.map((id) => opening.account(id).try.open({ owner: id })))
-  await opening.stop()
-  const processes: MemberProcess[] = []
-  for (let i = 0; i < Math.max(1, members); i++) {
-    processes.push(await MemberProcess.start(setting, place, members > 0))
-  }
+/** So many members, and one process without a cluster on a place of its own, take turns. Medians over the turns. */
+async function compared(setting: Setting, kind: keyof typeof kinds, members: number) {
   const order = { kind, callers: callersOfEach[kind] }
-  const drives = (roundMs: number) => Promise.all(processes.map((one) => one.drive({ ...order, roundMs })))
-  await drives(setting.roundMs)
-  const rates = await drives(setting.roundMs * 2)
-  await Promise.all(processes.map((one) => one.kill()))
-  await location.remove()
-  return rates.reduce((sum, rate) => sum + rate, 0)
+  const single = await Group.start(setting, `cluster-${process.pid}-${kind}-single`, 0)
+  const group = await Group.start(setting, `cluster-${process.pid}-${kind}-${members}`, members)
+  for (const each of [single, group]) await each.drive({ ...order, roundMs: setting.roundMs * 2 })
+  const turns: { readonly own: Drive; readonly single: Drive }[] = []
+  const turn = { ...order, roundMs: setting.roundMs / 2 }
+  for (let i = 0; i < setting.rounds * turnsEach; i++) {
+    // Each begins as often as the other.
+    const before = i % 2 === 0 ? await single.drive(turn) : undefined
+    const own = await group.drive(turn)
+    turns.push({ own, single: before ?? (await single.drive(turn)) })
+  }
+  await single.end()
+  await group.end()
+  return {
+    own: median(turns.map(({ own }) => own.rate)),
+    single: median(turns.map(({ single: { rate } }) => rate)),
+    ratio: median(turns.map(({ own, single: { rate } }) => own.rate / rate)),
+    cpuSecondsPer100k: median(turns.map(({ own: { cpuSeconds, operations } }) => (cpuSeconds / operations) * 100_000)),
+  }
+}
+
+/** Processes that share a place. */
+class Group {
+  readonly #location: Location
+  readonly #processes: readonly MemberProcess[]
+
+  private constructor(location: Location, processes: readonly MemberProcess[]) {
+    this.#location = location
+    this.#processes = processes
+  }
+
+  /** @param members how many; 0 is one process without a cluster */
+  static async start(setting: Setting, place: string, members: number): Promise<Group> {
+    const location = makePlace(setting, place)
+    const opening = await startMeasured(location.factory, false)
+    await Promise.all(ids.map((id) => opening.account(id).try.open({ owner: id })))
+    await opening.stop()
+    const processes: MemberProcess[] = []
+    for (let i = 0; i < Math.max(1, members); i++) {
+      processes.push(await MemberProcess.start(setting, place, members > 0))
+    }
+    return new Group(location, processes)
+  }
+
+  /** What all do together. */
+  async drive(order: DriveOrder): Promise<Drive> {
+    const drives = await Promise.all(this.#processes.map((each) => each.drive(order)))
+    const sum = (of: (drive: Drive) => number) => drives.reduce((total, drive) => total + of(drive), 0)
+    return { rate: sum(({ rate }) => rate), operations: sum((d) => d.operations), cpuSeconds: sum((d) => d.cpuSeconds) }
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#processes.map((each) => each.kill()))
+    await this.#location.remove()
+  }
 }
