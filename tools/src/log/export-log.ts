@@ -38,7 +38,7 @@ export async function exportTo(
 /**
  * Writes all events to a file, or the rest of them if it has some already. What it has is synced when this resolves.
  *
- * @throws ToolsError `LOG_DIFFERS` if the file is of another log; `LINE_INVALID`
+ * @throws ToolsError `LOG_DIFFERS` if the file is of another log, or is no export; `LINE_INVALID`
  */
 export async function exportToFile(store: EventStore, path: string, options: ExportOptions): Promise<LogSummary> {
   const file = await open(path, 'a+')
@@ -46,7 +46,9 @@ export async function exportToFile(store: EventStore, path: string, options: Exp
     const { size } = await file.stat()
     const before = size === 0 ? nothingYet() : await exported(path, options)
     await checkSameLog(store, before.last, path)
-    // The half of a line that a killed export has left.
+    const half = Buffer.alloc(size - before.end)
+    await file.read(half, { position: before.end })
+    await checkHalf(store, half, before.last, path, options)
     await file.truncate(before.end)
     const write = async (text: string) => {
       await file.writeFile(text)
@@ -101,6 +103,30 @@ async function checkSameLog(store: EventStore, last: EventRecord | undefined, pa
   if (events[0] !== undefined && isSameEvent(recordOf(events[0]), last)) return
   throw new ToolsError('LOG_DIFFERS', `The log has another event at position ${last.position} than ${path}`, {
     advice: 'The file is an export of another log. Export to another file',
+  })
+}
+
+/**
+ * Checks that what follows the last whole line is the half of a line that a killed export has left. If it is anything
+ * else, it is somebody's, and stays.
+ *
+ * @throws ToolsError `LOG_DIFFERS`
+ */
+async function checkHalf(
+  store: EventStore,
+  half: Buffer,
+  last: EventRecord | undefined,
+  path: string,
+  { format, signal }: ExportOptions,
+): Promise<void> {
+  if (half.length === 0) return
+  for await (const page of readLogPages(store, { from: (last?.position ?? 0) + 1, ...(signal && { signal }) })) {
+    const [next] = await recordsWithCommits(store, page)
+    if (next !== undefined && Buffer.from(lineOf(next, format)).subarray(0, half.length).equals(half)) return
+    break
+  }
+  throw new ToolsError('LOG_DIFFERS', `${path} ends with something that no export of this log has left there`, {
+    advice: 'Export to another file',
   })
 }
 

@@ -176,6 +176,21 @@ describe('An export to a file', () => {
     await assert.rejects(exportToFile(other, path, options), { code: 'LOG_DIFFERS', message: /another event at/ })
     assert.equal(await readFile(path, 'utf8'), text)
   })
+
+  test('leaves a file alone that is no export, also one without a whole line', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'mneme-export-'))
+    t.after(() => rm(folder, { recursive: true, force: true }))
+    const path = join(folder, 'notes.txt')
+    const source = await opened(t, memory())
+    await fill(source)
+    const { text } = await textOf(source)
+    const [first] = text.split('\n')
+    for (const others of ['my notes', ' ', '\0\0', `${first} and more`, first!.replace('1', '2'), `${text}my notes`]) {
+      await writeFile(path, others)
+      await assert.rejects(exportToFile(source, path, { format: 'json' }), { code: 'LOG_DIFFERS' }, others.slice(0, 20))
+      assert.equal(await readFile(path, 'utf8'), others)
+    }
+  })
 })
 
 /** Changes what happened. Triggers keep everybody from doing that, but not a disk. */
