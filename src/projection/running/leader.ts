@@ -12,6 +12,8 @@ export interface LeaderOptions extends Omit<LeadershipOptions, 'name' | 'isFence
   readonly name: string
   /** Takes the stored checkpoint over. */
   readonly takeOver: () => Promise<void>
+  /** Whether this process has taken the stored checkpoint over last, and knows all that is stored. */
+  readonly leads: () => Promise<boolean>
   readonly betterPlace: BetterPlace | undefined
   /** The interval at which it asks for the lease while another process leads. */
   readonly pollIntervalMs: number
@@ -29,8 +31,9 @@ export class Leader {
   readonly #yielding: Yielding
   /** The number of guests that lead now. */
   #guests = 0
-  /** The tenure in which the checkpoint was last taken over. */
+  /** The tenure for which this process has the checkpoint, and how often it had lost the lease when it took over. */
   #tenure = 0
+  #losses = -1
 
   constructor(options: LeaderOptions) {
     this.#options = options
@@ -74,9 +77,9 @@ export class Leader {
     return Math.min(this.#options.pollIntervalMs, this.restMs)
   }
 
-  /** Whether this process has led without a break since it took over. Renews the lease if that is due. */
+  /** Whether no other process has led since this one took over. Renews the lease if that is due. */
   async keep(): Promise<boolean> {
-    return (await this.#leadership.keep()) && this.#leadership.tenure === this.#tenure
+    return (await this.#leadership.keep()) && this.#stays()
   }
 
   /** Does some work, and renews the lease while it lasts. */
@@ -90,9 +93,23 @@ export class Leader {
    */
   async take(takeOver: () => Promise<void> = this.#options.takeOver): Promise<boolean> {
     if (!(await this.#leadership.keep())) return false
-    const { tenure } = this.#leadership
-    if (tenure === this.#tenure) return true
+    const { tenure, losses } = this.#leadership
+    if (await this.#stays()) return true
     await takeOver()
+    this.#tenure = tenure
+    this.#losses = losses
+    return true
+  }
+
+  /**
+   * Whether no other process has led since this one took over. If the lease was only renewed too late, the stored
+   * checkpoint tells. Without this look, a process whose store answers after the end of each lease would take over
+   * again and again, and do nothing else.
+   */
+  async #stays(): Promise<boolean> {
+    const { tenure, losses } = this.#leadership
+    if (tenure === this.#tenure) return true
+    if (losses !== this.#losses || !(await this.#options.leads())) return false
     this.#tenure = tenure
     return true
   }

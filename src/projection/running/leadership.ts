@@ -36,6 +36,7 @@ export class Leadership {
   #held = false
   #renewals = 0
   #tenure = 0
+  #losses = 0
   #asking: Promise<boolean> | undefined
   #othersUntil: number | undefined
   /** The number of pieces of work for which a timer renews the lease. */
@@ -70,6 +71,11 @@ export class Leadership {
   /** Changes after each time in which another process may have had the lease. */
   get tenure(): number {
     return this.#tenure
+  }
+
+  /** Changes after each time in which it was given back, doubted, or found with another process. */
+  get losses(): number {
+    return this.#losses
   }
 
   /**
@@ -155,6 +161,7 @@ export class Leadership {
   }
 
   #lose(): void {
+    this.#losses++
     this.#held = false
     this.#heldUntil = Number.NEGATIVE_INFINITY
     this.#cancelTimer?.()

@@ -15,6 +15,7 @@ import {
   reaction,
   type StartOptions,
 } from '../../index.ts'
+import { sleep } from '../../runtime/environment.ts'
 import type { StoreFactory } from '../../store/store.ts'
 import { type ManualEnvironment, manualEnvironment } from '../../testing/manual-environment.ts'
 
@@ -143,6 +144,26 @@ describe('Pauses between tries that are longer than a lease', () => {
       await pots.stop()
     }
   })
+})
+
+describe('A lease that is over whenever the store has answered', () => {
+  for (const kind of kinds) {
+    test(`lets a process go on that nobody has overtaken, for ${kind}`, async () => {
+      const [watch, environment, log] = [watched(), manualEnvironment(), recorder()]
+      const handled: number[] = []
+      const pots = await start(kind, (amount) => handled.push(amount), {}, { store: watch.store, environment, log })
+      watch.disturb(({ method }) => (method === 'acquireLease' ? sleep(environment, 1.5 * leaseMs) : undefined))
+      for (const amount of [1, 2, 3]) {
+        await pots.pot('a').put({ amount })
+        await environment.advance(20 * leaseMs)
+      }
+      assert.deepEqual([handled, await handledBy(pots)()], [[1, 2, 3], true])
+      const stopping = pots.stop()
+      // An answer may still be on its way.
+      await environment.advance(2 * leaseMs)
+      await stopping
+    })
+  }
 })
 
 test('a step ends in time although its timer fires early, and sends commands that are due while a handler waits', async () => {

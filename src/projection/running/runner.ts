@@ -78,6 +78,7 @@ export class Runner {
       owner,
       durationMs: leaseMs,
       takeOver: () => this.bookmark.takeOver(),
+      leads: () => this.bookmark.leads(),
       betterPlace: options.betterPlace,
       pollIntervalMs: options.pollIntervalMs,
       finish: () => this.bookmark.end(),
@@ -96,9 +97,8 @@ export class Runner {
       during,
       tries: this.#tries,
     })
-    const { bookmark } = this.#steps
-    this.bookmark = bookmark
-    this.#standing = { environment, bookmark, waiters: this.#waiters, asked: () => this.#untilAsked() }
+    this.bookmark = this.#steps.bookmark
+    this.#standing = { environment, bookmark: this.bookmark, waiters: this.#waiters, asked: () => this.#untilAsked() }
   }
 
   /** Whether it was started and neither stopped nor failed. */
