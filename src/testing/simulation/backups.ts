@@ -30,7 +30,7 @@ export interface BackupsOptions {
 }
 
 /** So often in a row, operators find nothing to repair before everything counts as repaired. */
-const calmMin = 30
+const calmMin = 6
 
 export class Backups {
   readonly #options: BackupsOptions
@@ -82,7 +82,7 @@ export class Backups {
     if (witness.era === 0) return
     // A process that stands by notices it later than the one that leads.
     for (let calm = 0; calm < calmMin; calm++) {
-      await world.pause(500, 'looks')
+      await world.pause(2500, 'looks')
       const kept = witness.keptSince(0)
       for (const part of partsOf(newest)) if (await operators.repair(processes.all, part, kept)) calm = 0
     }

@@ -5,6 +5,7 @@ import type { History } from './history.ts'
 import type { Marks } from './marks.ts'
 import type { Operation, Part } from './plan.ts'
 import type { SimulatedProcess } from './process.ts'
+import { rowsOf } from './read-side.ts'
 import type { World } from './world.ts'
 
 export interface OperatorsOptions {
@@ -185,9 +186,12 @@ export class Operators {
    */
   async retryAll(processes: readonly SimulatedProcess[], part: Part): Promise<void> {
     const { world } = this.#options
-    const { key } = part
+    const { of, key } = part
+    // A fold is pure, so what fails again will always fail.
+    const isFold = of === 'projections' && rowsOf(processes[0]!.version.domain).some(([own]) => own === key)
+    const most = isFold ? 1 : idleMax
     let idle = 0
-    for (let round = 0; round < roundsMax && idle < idleMax; round++) {
+    for (let round = 0; round < roundsMax && idle < most; round++) {
       let handled = 0
       let hasLeader = false
       for (const process of processes) {

@@ -36,7 +36,6 @@ export const rowsOf = ({ projections }: AnyDomain): readonly (readonly [key: str
  * @throws Broken if one has failed
  */
 async function standAt(position: number, processes: readonly SimulatedProcess[]): Promise<boolean> {
-  let areThere = true
   const isLed = new Map<string, boolean>()
   for (const { started, version } of processes) {
     for (const { of, key } of partsOf(version.domain)) {
@@ -46,10 +45,10 @@ async function standAt(position: number, processes: readonly SimulatedProcess[])
       }
       isLed.set(name, isLed.get(name) || state === 'running')
       // While rows of a new revision are made, reads get the old ones.
-      if (here !== position || state === 'preparing') areThere = false
+      if (here !== position || state === 'preparing') return false
     }
   }
-  return areThere && ![...isLed.values()].includes(false)
+  return ![...isLed.values()].includes(false)
 }
 
 /** What has to come to rest. */
@@ -60,14 +59,13 @@ export interface RestOptions {
   readonly processes: readonly SimulatedProcess[]
 }
 
-/** Waits until all of every process stand at the end of the log, twice at the same end. @throws Broken */
+/** Waits until all of every process stand at the end of the log. @throws Broken */
 export async function caughtUp({ world, witness, processes }: RestOptions): Promise<void> {
-  for (let before = -1; ; ) {
+  for (;;) {
     await world.pause(200, 'looks')
     const head = witness.events.length
-    const areThere = await standAt(head, processes)
-    if (areThere && head === before) return
-    before = areThere ? head : -1
+    // What is stored while it looks may be left to handle.
+    if ((await standAt(head, processes)) && witness.events.length === head) return
   }
 }
 
