@@ -65,7 +65,7 @@ describe('A channel', () => {
     assert.ok(isDeepStrictEqual(heard, errors))
   })
 
-  test('sends a long message of quotation marks, which doubles in pieces', { timeout: 10_000 }, async () => {
+  test('sends a long message of quotation marks, which doubles in pieces', { timeout: 600_000 }, async () => {
     const text = JSON.stringify({ say: 'command', n: 1, command: { data: '"'.repeat(100_000) } })
     const { here, line, heard, take } = pair([text])
     here.flushSoon()

@@ -18,7 +18,7 @@ import { leftOut } from '../support/size.ts'
 import type { LethalWrite } from './forgetter.ts'
 
 const program = new URL('./forgetter.ts', import.meta.url)
-const timeoutMs = 120_000
+const timeoutMs = 600_000
 
 const open = (place: Place) =>
   Shop.start({ store: storeAt(place), environment: impatient(), projections: 'manual', log: { warn: () => {} } })

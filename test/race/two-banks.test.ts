@@ -16,7 +16,7 @@ import type { FromWriter, Place, ToWriter } from '../support/crash/writer-protoc
 import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 
-const timeoutMs = 120_000
+const timeoutMs = 600_000
 const writerProgram = new URL('../support/crash/bank-writer.ts', import.meta.url)
 const answersMin = sized(10_000, 2_000)
 const accounts = ['ada', 'bob', 'eve']

@@ -51,7 +51,7 @@ test('a store that fails keeps no process alive whose domain was not stopped', a
   `
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: 60_000,
+    timeout: 600_000,
   })
   const said = text(child.stdout)
   assert.deepEqual(await once(child, 'exit'), [0, null])

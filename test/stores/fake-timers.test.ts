@@ -64,7 +64,7 @@ const allServersRun = Promise.withResolvers<void>()
 
 await onEveryStore('Faked timers', ({ name, place }) => {
   for (const [what, fake] of Object.entries({ 'stand still': stopTime, 'are those of node:test': fakeByNode })) {
-    test(`that ${what} hold up nothing`, { timeout: 120_000 }, async (context) => {
+    test(`that ${what} hold up nothing`, { timeout: 600_000 }, async (context) => {
       const store = await place(context)
       await allServersRun.promise
       const restore = fake(context, name)

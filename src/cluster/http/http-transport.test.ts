@@ -47,7 +47,7 @@ test('Members talk over IPv6', { skip: !hasIpv6 && 'this machine has no IPv6' },
   await transport.close()
 })
 
-test('A link that is being opened does not outlive its transport', { timeout: 30_000 }, async (t) => {
+test('A link that is being opened does not outlive its transport', { timeout: 600_000 }, async (t) => {
   const silent = createServer()
   t.after(() => silent.close())
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))

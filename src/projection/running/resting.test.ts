@@ -4,7 +4,7 @@ import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { type RestOptions, restWhilePaused } from './resting.ts'
 
 test('A rest ends if its domain is stopped while the store is asked whether it goes on', {
-  timeout: 10_000,
+  timeout: 600_000,
 }, async () => {
   const environment = manualEnvironment()
   const answer = Promise.withResolvers<Date>()

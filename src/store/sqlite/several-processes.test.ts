@@ -124,7 +124,7 @@ test('every acknowledged commit of a killed process is stored, and none in part'
   }
 })
 
-test('followers hear at once of what another process appends', { timeout: 120_000 }, async (context) => {
+test('followers hear at once of what another process appends', { timeout: 600_000 }, async (context) => {
   const path = await freshPath(context)
   const store = await openStore(context, path)
   let heard = Promise.withResolvers<void>()

@@ -72,7 +72,7 @@ export async function withDatabase<Result>(
   path: string,
   use: (database: DatabaseSync) => Result | Promise<Result>,
 ): Promise<Result> {
-  const database = new DatabaseSync(path, { timeout: 5_000 })
+  const database = new DatabaseSync(path, { timeout: 600_000 })
   try {
     return await use(database)
   } finally {

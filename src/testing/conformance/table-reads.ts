@@ -12,7 +12,7 @@ const readOn = (store: Store): NonNullable<Store['readSql']> => {
   return store.readSql.bind(store)
 }
 
-const timeoutMs = 30_000
+const timeoutMs = 600_000
 
 type Tables = Parameters<Parameters<typeof withTable>[0]>[0]
 

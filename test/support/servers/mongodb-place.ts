@@ -40,7 +40,7 @@ export async function freshPlace(server: TestServer): Promise<StorePlace> {
 }
 
 /** After so long a case counts as hanging: these servers are slow. */
-const caseTimeoutMs = 120_000
+const caseTimeoutMs = 600_000
 
 /**
  * Declares the conformance kit, with a fresh place for each group of cases: what a group leaves behind would slow down

@@ -21,7 +21,7 @@ import { Watchdog } from './watchdog.ts'
 
 const run = promisify(execFile)
 const pollMs = 20
-const startMsMax = 10_000
+const startMsMax = 600_000
 const pidFile = 'pgbouncer.pid'
 /** Fewer than a store has connections. */
 const sessions = 4
