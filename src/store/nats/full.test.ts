@@ -20,13 +20,15 @@ await onServer('A full store on NATS', findNats, (server) => {
     await store.append([commitTo('a')])
     await store.saveStep('rows', { from: at(0), to: at(1), rows: [{ key: 'a', value: 1 }] })
     const database = await openDatabaseOf(t, server, { prefix })
-    const leaveRoom = async (which: 'log' | 'state', bytes: number) => {
+    const update = async (which: 'log' | 'state', change: (info: Info) => object) => {
       const name = `${prefix}_${which}`
-      const { config, state } = await database.connection.api<Info>(`STREAM.INFO.${name}`)
-      const max_bytes = bytes === Number.POSITIVE_INFINITY ? -1 : state.bytes + bytes
-      await database.connection.api(`STREAM.UPDATE.${name}`, { ...config, max_bytes })
+      const info = await database.connection.api<Info>(`STREAM.INFO.${name}`)
+      await database.connection.api(`STREAM.UPDATE.${name}`, { ...info.config, ...change(info) })
     }
-    return { store, database, leaveRoom }
+    const leaveRoom = (which: 'log' | 'state', bytes: number) =>
+      update(which, ({ state }) => ({ max_bytes: bytes === Number.POSITIVE_INFINITY ? -1 : state.bytes + bytes }))
+    const allow = (messageBytes: number) => update('log', () => ({ max_msg_size: messageBytes }))
+    return { store, database, leaveRoom, allow }
   }
 
   test('refuses commits that have no room, and stores them when there is some', async (t) => {
@@ -60,5 +62,13 @@ await onServer('A full store on NATS', findNats, (server) => {
     await leaveRoom('state', Number.POSITIVE_INFINITY)
     await store.saveStep('rows', { from: at(1), to: at(2), rows: rowsOf(2500) })
     assert.equal((await store.listRows('rows', { limit: 10_000 })).rows.length, 2501)
+  })
+
+  test('says at once what the server has against one event of several', async (t) => {
+    const { store, allow } = await limited(t)
+    await allow(2000)
+    const events = [{ type: 'Deposited', data: 'x'.repeat(3000) }, ...eventsOf(1)]
+    await assert.rejects(store.append([commitTo('a', { events })]), /message size exceeds maximum allowed/)
+    assert.equal((await store.append([commitTo('a', { events: eventsOf(2) })]))[0]!.status, 'stored')
   })
 })

@@ -9,7 +9,16 @@
 import { elapsedMs, rest, startTimer, stopTimer } from '../../../runtime/timers.ts'
 import { type Settings, urlsOf } from '../options.ts'
 import { type Driver, loadDriver, type Msg, type MsgHdrs, type NatsConnection } from './driver.ts'
-import { ConnectionLost, isMissingMessage, isPassing, NoAnswer, NobodyThere, type Refusal, Refused } from './failure.ts'
+import {
+  ConnectionLost,
+  isBatchGivenUp,
+  isMissingMessage,
+  isPassing,
+  NoAnswer,
+  NobodyThere,
+  type Refusal,
+  Refused,
+} from './failure.ts'
 
 /** A message to store. */
 export interface Outgoing {
@@ -138,25 +147,51 @@ export class Connection {
   }
 
   /**
-   * Stores messages in one atomic batch, with one round trip: only the last one is answered.
+   * Stores messages in one atomic batch, with one round trip: only the last one is answered. If the server says no more
+   * than that the batch is incomplete, it is sent once more, and the server is asked what it has against each message.
    *
-   * @param waitMs how long it waits for the answer
+   * @param waitMs how long it waits for an answer
    * @returns the sequence of the last message; they are adjacent
-   * @throws Refused or NobodyThere if nothing was stored; NoAnswer or ConnectionLost if that is unknown
+   * @throws Refused or NobodyThere if nothing was stored, unless a quota was reached (`isOfBatch`); NoAnswer or
+   *   ConnectionLost if that is unknown
    */
   async publish(stream: string, messages: readonly Outgoing[], waitMs: number = this.#timeoutMs): Promise<number> {
+    try {
+      return await this.#publish(stream, messages, waitMs)
+    } catch (error) {
+      if (messages.length < 2 || !isBatchGivenUp(error)) throw error
+    }
+    const token = String(++this.#tokens)
+    let refusal: Refusal | undefined
+    const take = ({ data }: Msg) => {
+      if (data.length > 0) refusal ??= (JSON.parse(decoder.decode(data)) as Partial<Acknowledgement>).error
+      return false
+    }
+    this.#waiting.set(token, { take, fail: () => {}, touch: () => {} })
+    try {
+      return await this.#publish(stream, messages, waitMs, `${this.#inbox}.${token}`)
+    } catch (error) {
+      throw isBatchGivenUp(error) && refusal !== undefined ? new Refused(refusal) : error
+    } finally {
+      this.#waiting.delete(token)
+    }
+  }
+
+  /** @param reply where the messages before the last one are answered, if they are */
+  async #publish(stream: string, messages: readonly Outgoing[], waitMs: number, reply?: string): Promise<number> {
     const batch = `${this.#inbox.slice(-12)}${++this.#batches}`
     const last = messages.length - 1
     for (let i = 0; i < last; i++) {
       const message = messages[i]!
-      this.#connection.publish(message.subject, message.data, { headers: this.#headersOf(message, batch, i + 1) })
+      const headers = this.#headersOf(message, batch, i + 1)
+      this.#connection.publish(message.subject, message.data, { headers, ...(reply !== undefined && { reply }) })
     }
     const headers = this.#headersOf(messages[last]!, batch, messages.length)
     headers.set('Nats-Batch-Commit', '1')
     headers.set('Nats-Expected-Stream', stream)
     const answer = await this.#request(messages[last]!.subject, messages[last]!.data, headers, waitMs)
     const { error, seq } = JSON.parse(decoder.decode(answer.data)) as Acknowledgement
-    if (error !== undefined) throw new Refused(error)
+    if (error !== undefined) throw new Refused(error, messages.length > 1)
     return seq
   }
 

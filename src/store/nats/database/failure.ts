@@ -29,10 +29,16 @@ export interface Refusal {
 /** JetStream answered that it did not do what it was asked for. */
 export class Refused extends Error {
   readonly refusal: Refusal
+  /**
+   * Whether it refused a batch of several messages as a whole, when it was complete. Server 2.15.1 looks at the quotas
+   * of the account and of the server for one message after the other then, and keeps those before.
+   */
+  readonly isOfBatch: boolean
 
-  constructor(refusal: Refusal) {
+  constructor(refusal: Refusal, isOfBatch: boolean = false) {
     super(`${refusal.description} (${refusal.err_code})`)
     this.refusal = refusal
+    this.isOfBatch = isOfBatch
   }
 }
 
@@ -79,8 +85,9 @@ export const isInDoubt = (error: unknown): boolean => error instanceof NoAnswer 
 const isStoreFailed = isOneOf(codes.storeFailed)
 /** Limits of a stream, which the server looks at before it writes. After a failure of its disk, a write is in doubt. */
 const limitsReached = new Set(['maximum bytes exceeded', 'maximum messages exceeded'])
+const isQuotaReached = isOneOf(codes.insufficientResources)
 const isFull = (error: unknown): boolean =>
-  isOneOf(codes.insufficientResources)(error) ||
+  (isQuotaReached(error) && !(error as Refused).isOfBatch) ||
   (isStoreFailed(error) && limitsReached.has((error as Refused).refusal.description))
 
 /** The catalogue's error for a failed read. `doing` completes "failed while ...". */
