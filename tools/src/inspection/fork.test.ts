@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { aggregate, domain, event, type Personal, personal } from '../../../src/index.ts'
 import { sqlite } from '../../../src/store/sqlite/index.ts'
+import { until } from '../../../test/support/until.ts'
 import { fork, openInspection } from './index.ts'
 
 const data = z.object({ person: z.string(), email: z.email() })
@@ -16,6 +17,15 @@ const Member = aggregate('member', () => ({ email: null as unknown }))
   .on(Joined, (_, { email }) => ({ email }))
   .command('join', personal(data, fields), (_, joined) => Joined(joined))
 const Members = domain({ aggregates: { member: Member } })
+
+/** The value, if it can be read. */
+function readable(value: Personal<string>): unknown {
+  try {
+    return value.value
+  } catch {
+    return undefined
+  }
+}
 
 test('somebody who is forgotten cannot be read in a fork any more, and a fork leaves nothing behind', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'mneme-fork-'))
@@ -36,7 +46,8 @@ test('somebody who is forgotten cannot be read in a fork any more, and a fork le
     assert.equal(email.value, 'ada@example.org')
     assert.equal((await holders()).length, before.length + 1)
     await members.forget('ada')
-    assert.equal(email.isForgotten, true)
+    assert.notEqual(readable(email), 'ada@example.org')
   }
-  assert.deepEqual(await holders(), before)
+  // Its end may still be stored: nobody waits for that for more than a second.
+  await until(async () => `${await holders()}` === `${before}`, 'the fork has left nothing')
 })
