@@ -15,3 +15,8 @@ test('forged rows of every table are refused with a code or read as they are', a
   const { refused, answered } = await fuzz(target, seedsOf(forgeries))
   assert.ok(Math.min(refused, answered) > forgeries / 20, `${refused} refused, ${answered} answered`)
 })
+
+test('tags that are no list of texts are refused with a code, though their checksum is right', async (context) => {
+  const target = forgedRows(dirname(await freshPath(context)))
+  await fuzz(target, [1799655112])
+})

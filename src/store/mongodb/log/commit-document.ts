@@ -21,6 +21,7 @@ import { crc32 } from 'node:zlib'
 import { InputError, StoreError } from '../../../domain/error.ts'
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { CommandMark, Commit, CommitEvent } from '../../commit.ts'
+import { faultOfShape } from '../../event-shape.ts'
 import type { Receipt, StoredEvent } from '../../store.ts'
 import { formatVersion } from '../database/indexes.ts'
 import { fromText } from '../database/json-text.ts'
@@ -199,19 +200,23 @@ export function eventsOf(document: CommitDocument, store: string): readonly Stor
   const texts = fromText<readonly EventText[]>(events, store, `the commit at position ${_id}`)
   if (texts.length !== count) throw damaged(document, store, `it has ${texts.length} events of ${count}`)
   const stream = { aggregate, id }
-  return texts.map(({ type, revision = 1, data, metadata = noMetadata, tags = noTags }, index) => ({
-    stream,
-    type,
-    revision,
-    data,
-    metadata,
-    tags,
-    sequence: from + index,
-    position: _id + index,
-    recordedAt,
-    commitId,
-    checksum,
-  }))
+  return texts.map(({ type, revision = 1, data, metadata = noMetadata, tags = noTags }, index) => {
+    const fault = metadata === noMetadata && tags === noTags ? undefined : faultOfShape(metadata, tags)
+    if (fault !== undefined) throw damaged(document, store, `its checksum is right, but of an event ${fault}`)
+    return {
+      stream,
+      type,
+      revision,
+      data,
+      metadata,
+      tags,
+      sequence: from + index,
+      position: _id + index,
+      recordedAt,
+      commitId,
+      checksum,
+    }
+  })
 }
 
 export function receiptOf({ _id, from, count, checksum, command }: CommitHeader): Receipt {

@@ -1,6 +1,7 @@
 /** A page of the log as the database returns it, with one text for each column, and the checked events in it. */
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
+import { faultOfShape } from '../../event-shape.ts'
 import type { StoredEvent } from '../../store.ts'
 import { numbersOf } from '../database/binary-arrays.ts'
 import { hashOfEvent, hashOfStream, placed, unsigned } from '../database/checksum.ts'
@@ -123,19 +124,24 @@ function eventsOf({ places, kinds, columns, kindOf, stream }: Parts): readonly S
   })
   const data = JSON.parse(`[${dataText}]`) as readonly Json[]
   const noted = metadata === null ? undefined : (JSON.parse(`[${metadata}]`) as readonly (JsonObject | 0)[])
-  return places.map((position, i) => ({
-    stream: streams[i]!,
-    type: kindOf(kinds[i]!)!.type,
-    revision: revisions[i]!,
-    data: data[i]!,
-    metadata: noted?.[i] || noMetadata,
-    tags: tagLists?.[i] || noTags,
-    sequence: sequences[i]!,
-    position,
-    recordedAt: times[i]!,
-    commitId: commitIds[i]!,
-    checksum: unsigned(checksums[i]!),
-  }))
+  return places.map((position, i) => {
+    const metadata = noted?.[i] || noMetadata
+    const fault = metadata === noMetadata ? undefined : faultOfShape(metadata, noTags)
+    if (fault !== undefined) throw new Damage(`its checksum is right, but ${fault}`, position)
+    return {
+      stream: streams[i]!,
+      type: kindOf(kinds[i]!)!.type,
+      revision: revisions[i]!,
+      data: data[i]!,
+      metadata,
+      tags: tagLists?.[i] || noTags,
+      sequence: sequences[i]!,
+      position,
+      recordedAt: times[i]!,
+      commitId: commitIds[i]!,
+      checksum: unsigned(checksums[i]!),
+    }
+  })
 }
 
 /** The numbers of a column. If an index names a row that is missing, the number is NULL. @throws Damage */

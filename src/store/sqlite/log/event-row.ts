@@ -4,6 +4,7 @@
  */
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { StreamId } from '../../../domain/stream.ts'
+import { faultOfShape } from '../../event-shape.ts'
 import type { Receipt, StoredEvent } from '../../store.ts'
 import { Failure } from '../database/failure.ts'
 import { checksumOf, checksumOfStream, checksumOfValues, type EventRow, seedOfStream } from './checksum.ts'
@@ -69,13 +70,17 @@ export function eventOf(row: EventRow, stream: KnownStream, kind: KnownKind): St
     (tags === null || typeof tags === 'string') &&
     checksum === checksumOf(row, stream, kind)
   if (!isWhole) throw damagedEvent(position, 'its checksum is wrong')
+  const noted = metadata === null ? noMetadata : jsonIn<JsonObject>(metadata, position)
+  const tagged = tags === null ? noTags : jsonIn<readonly string[]>(tags, position)
+  const fault = noted === noMetadata && tagged === noTags ? undefined : faultOfShape(noted, tagged)
+  if (fault !== undefined) throw damagedEvent(position, `its checksum is right, but ${fault}`)
   return {
     stream: stream.id,
     type: kind.type,
     revision: kind.revision,
     data: jsonIn<Json>(data, position),
-    metadata: metadata === null ? noMetadata : jsonIn<JsonObject>(metadata, position),
-    tags: tags === null ? noTags : jsonIn<readonly string[]>(tags, position),
+    metadata: noted,
+    tags: tagged,
     sequence,
     position,
     recordedAt,
