@@ -115,11 +115,11 @@ export class Kernel {
       turns: new Turns(events, environment, writer),
       // A stream has one actor, which appends one round at a time. So two groups never contain the same stream.
       ownership: options.ownership,
-      queue: new CommitQueue(
-        batchWriter(events, writer, observing),
-        { ...limits, waitingMax: Number.POSITIVE_INFINITY },
-        environment,
-      ),
+      queue: new CommitQueue(batchWriter(events, writer, observing), {
+        batchCommitsMax: limits.batchCommitsMax,
+        batchSizeMax: limits.batchSizeMax,
+        waitingMax: Number.POSITIVE_INFINITY,
+      }),
       newId: () => environment.newId(),
       schedule: (actor) => this.#schedule(actor),
       advanced: ({ type, stream, loaded }, from) => this.#snapshotter.advanced(type, stream, from, loaded!),

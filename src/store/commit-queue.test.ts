@@ -94,30 +94,6 @@ test('commits that come while a batch is written are the next batch together', a
   assert.deepEqual(sizes(writer), [1, 20])
 })
 
-test('the next batch is begun before all callers of a large one are answered, and what came in is read', async () => {
-  const writer = new HeldWriter()
-  const deferred: (() => void)[] = []
-  const loop = { elapsed: () => 0, defer: (callback: () => void) => void deferred.push(callback) }
-  const queue = new CommitQueue(writer.write, { ...limits, batchCommitsMax: 1000 }, loop)
-  const answered: number[] = []
-  const add = (result: number) => queue.append([one()]).then(([stored]) => answered.push(stored!.sequence - result))
-  const large = Array.from({ length: 300 }, (_, i) => add(i))
-  const held = await writer.next()
-  const late = add(300)
-  held.answer()
-  const next = await writer.next()
-  assert.ok(answered.length > 0 && answered.length < 200, `${answered.length} are answered`)
-  next.answer()
-  await late
-  while (deferred.length > 0) {
-    deferred.shift()!()
-    await new Promise(setImmediate)
-  }
-  await Promise.all(large)
-  assert.deepEqual(sizes(writer), [300, 1])
-  assert.deepEqual(answered, Array(301).fill(1))
-})
-
 test('each caller gets the results of its own commits, in order', async () => {
   const writer = new HeldWriter()
   const queue = new CommitQueue(writer.write, limits)

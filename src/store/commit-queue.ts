@@ -4,8 +4,7 @@
  * one queue. A store may have its own queue, for callers that append to it directly.
  */
 import { OverloadError } from '../domain/error.ts'
-import type { EventLoop } from '../runtime/breath.ts'
-import { platformLoop, soon } from '../runtime/timers.ts'
+import { soon } from '../runtime/timers.ts'
 import type { Commit } from './commit.ts'
 import type { AppendOptions, AppendResult } from './store.ts'
 
@@ -37,24 +36,16 @@ export type WriteGroups = (
   writers: readonly (string | undefined)[],
 ) => Promise<readonly AppendResult[]>
 
-/**
- * How many commits are answered before the next batch is begun. Each answer lets its caller go on, and a thousand of
- * them take milliseconds, in which the store would have nothing to do.
- */
-const answeredAtOnce = 64
-
 export class CommitQueue {
   readonly #write: WriteGroups
   readonly #limits: CommitQueueLimits
-  readonly #loop: EventLoop
   #waiting: Waiting[] = []
   #commitsWaiting = 0
   #busy = false
 
-  constructor(write: WriteGroups, limits: CommitQueueLimits, loop: EventLoop = platformLoop) {
+  constructor(write: WriteGroups, limits: CommitQueueLimits) {
     this.#write = write
     this.#limits = limits
-    this.#loop = loop
   }
 
   /**
@@ -93,23 +84,17 @@ export class CommitQueue {
       try {
         const groups = batch.map(({ commits }) => commits)
         const writers = batch.map(({ writer }) => writer)
-        this.#answer(batch, 0, await this.#write(groups, writers), 0)
+        const results = await this.#write(groups, writers)
+        let next = 0
+        for (const { commits, onWritten } of batch) {
+          onWritten(results.slice(next, next + commits.length))
+          next += commits.length
+        }
       } catch (error) {
         for (const { onFailed } of batch) onFailed(error)
       }
     }
     this.#busy = false
-  }
-
-  /** Answers some callers. The others follow when the next batch is on its way, and what came in has been read. */
-  #answer(batch: readonly Waiting[], from: number, results: readonly AppendResult[], fromResult: number): void {
-    let [caller, next] = [from, fromResult]
-    for (; caller < batch.length && next < fromResult + answeredAtOnce; caller++) {
-      const { commits, onWritten } = batch[caller]!
-      onWritten(results.slice(next, next + commits.length))
-      next += commits.length
-    }
-    if (caller < batch.length) this.#loop.defer(() => this.#answer(batch, caller, results, next))
   }
 
   /** The next batch: at least one caller's commits, more up to the bounds. */
