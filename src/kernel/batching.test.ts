@@ -63,6 +63,26 @@ describe('Batches', () => {
     )
   })
 
+  test('commits of all aggregates go as one batch, however long ago the event loop has run before', async () => {
+    const watch = watched()
+    const manual = manualEnvironment()
+    const clock = { now: 0, goesOnBy: 0 }
+    const elapsed = () => {
+      clock.now += clock.goesOnBy
+      return clock.now
+    }
+    await using vaults = await startVaults({ store: watch.store, environment: { ...manual, elapsed } })
+    const ids = Array.from({ length: 20 }, (_, i) => `v${i}`)
+    await Promise.all(ids.map((id) => vaults.vault(id).look()))
+    // The event loop should run after 8 ms. That is so in the middle of the pass, but the pass has only begun.
+    clock.goesOnBy = 3
+    await Promise.all(ids.map((id) => vaults.vault(id).add({ amount: 1 })))
+    assert.deepEqual(
+      watch.batches().map((batch) => batch.length),
+      [20],
+    )
+  })
+
   test('an aggregate whose load hangs delays no other', async () => {
     const watch = watched()
     const gate = Promise.withResolvers<void>()

@@ -362,15 +362,15 @@ export class Kernel {
     else soon(this.#turnAll)
   }
 
-  /** Calls `turn` of each instance that is due. After too long, the rest follow when the event loop has run. */
+  /** Calls `turn` of each instance that is due. Of a pass that takes too long, the rest becomes a batch of its own. */
   readonly #turnAll = (): void => {
     this.#turning = false
-    const due = this.#due
-    this.#due = []
+    const due = this.#due.splice(0)
+    const pass = due.length < 8 ? undefined : new Breath(this.#environment)
     const nowMs = Math.floor(this.#environment.now())
     for (let i = 0; i < due.length; i++) {
       const actor = due[i]!
-      if (i % 8 === 7 && this.#breath.isDue) {
+      if (i % 8 === 7 && pass!.isDue) {
         this.#due = due.slice(i).concat(this.#due)
         this.#turning = true
         void this.#breath.pause().then(this.#turnAll)
