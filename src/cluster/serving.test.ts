@@ -2,17 +2,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CancelledError } from '../domain/error.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
-import { Serving } from './serving.ts'
+import { type Decider, Serving } from './serving.ts'
 import type { Message, Packet } from './wire.ts'
 
 const turn = async () => {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-test('A decision that waits for a fence gets the answer, also when the caller has given the command up', async () => {
+/** The side that decides, and what it says to the other one. */
+function begin(decider: Decider) {
   const environment = manualEnvironment()
   const said: Message[] = []
-  let passed = false
   const serving = new Serving({
     id: 'owner',
     link: { send: (text) => said.push(...(JSON.parse(text) as Packet).messages), close() {} },
@@ -20,19 +20,25 @@ test('A decision that waits for a fence gets the answer, also when the caller ha
     keys: undefined,
     epoch: () => 1,
     onEpoch() {},
-    // The kernel answers a command that is given up at once, while its decision waits.
-    deciderOf: () => ({
-      keys: undefined,
-      dispatch: (_, name, __, { fence, onWaiting }) =>
-        new Promise((_resolve, reject) => {
-          onWaiting!(() => reject(new CancelledError('ABORTED', { what: name })))
-          void fence!().then(() => {
-            passed = true
-          })
-        }),
-    }),
+    deciderOf: () => decider,
     onState() {},
     onEnd() {},
+  })
+  return { environment, said, serving }
+}
+
+test('A decision that waits for a fence gets the answer, also when the caller has given the command up', async () => {
+  let passed = false
+  // The kernel answers a command that is given up at once, while its decision waits.
+  const { environment, said, serving } = begin({
+    keys: undefined,
+    dispatch: (_, name, __, { fence, onWaiting }) =>
+      new Promise((_resolve, reject) => {
+        onWaiting!(() => reject(new CancelledError('ABORTED', { what: name })))
+        void fence!().then(() => {
+          passed = true
+        })
+      }),
   })
   const hear = async (message: Message) => {
     const at = environment.elapsed()
@@ -52,21 +58,9 @@ test('A decision that waits for a fence gets the answer, also when the caller ha
 })
 
 test('A command that cannot be read is answered with an error, and so are those after it', async () => {
-  const environment = manualEnvironment()
-  const said: Message[] = []
-  const serving = new Serving({
-    id: 'owner',
-    link: { send: (text) => said.push(...(JSON.parse(text) as Packet).messages), close() {} },
-    environment,
+  const { said, serving } = begin({
     keys: undefined,
-    epoch: () => 1,
-    onEpoch() {},
-    deciderOf: () => ({
-      keys: undefined,
-      dispatch: () => Promise.reject(new CancelledError('ABORTED', { what: 'x' })),
-    }),
-    onState() {},
-    onEnd() {},
+    dispatch: () => Promise.reject(new CancelledError('ABORTED', { what: 'x' })),
   })
   const stream = { aggregate: 'account', id: 'ada' }
   const good = { say: 'command', n: 2, command: { stream, name: 'deposit', commandId: 'c' } }

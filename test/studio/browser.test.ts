@@ -64,6 +64,20 @@ describe('The studio in a browser', { skip: noBrowser || leftOut }, () => {
     assert.ok(heard.length > 0 && !`${heard} ${seen}`.includes(token), `${heard} ${seen}`)
   })
 
+  test('says what is missing without the token or with an old one, and does not ask again and again', async (t) => {
+    const { origin } = await studioPlace(t, { store: await filledStore() })
+    for (const address of [`${origin}/`, `${origin}/?token=of-yesterday`]) {
+      const context = await browser.newContext()
+      t.after(() => context.close())
+      const page = await context.newPage()
+      const asked: string[] = []
+      page.on('request', (request) => asked.push(request.url()))
+      await page.goto(address)
+      await page.getByText('Open the address that mneme studio has printed').first().waitFor()
+      assert.ok(asked.length < 20, `${asked}`)
+    }
+  })
+
   test('filters the log, and keeps the filter in the address', async (t) => {
     const { studio } = await studioPlace(t, { store: await filledStore() })
     await using opened = await openPage(browser, studio.address)

@@ -28,16 +28,18 @@ function taken(): string | null {
 /** Asks the server with the token. */
 export async function asked(path: string, init: RequestInit = {}): Promise<Response> {
   for (;;) {
-    const token = known[0] ?? ''
+    const token = known[0]
     const headers = new Headers(init.headers)
-    headers.set('authorization', `Bearer ${token}`)
+    if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
     const response = await fetch(path, { ...init, headers })
-    if (response.status !== 401) keep(token)
-    else if (known.length > 1 || known[0] !== token) {
-      if (known[0] === token) known.shift()
-      continue
+    if (response.status !== 401) {
+      if (token !== undefined) keep(token)
+      return response
     }
-    return response
+    // Another request may have learned already that the token is wrong.
+    if (known[0] !== token) continue
+    if (known.length < 2) return response
+    known.shift()
   }
 }
 
