@@ -11,6 +11,7 @@
 import { basename, dirname } from 'node:path'
 import type { Disk, DiskFile, OpenMode } from '../../../store/file/database/disk.ts'
 import type { Random } from '../../random.ts'
+import { FileBytes } from './file-bytes.ts'
 
 const sectorBytes = 512
 
@@ -20,8 +21,8 @@ type Change = { readonly at: number; readonly bytes: Buffer } | { readonly lengt
 interface Inode {
   readonly id: number
   /** What programs see. */
-  content: Buffer
-  durable: Buffer
+  readonly content: FileBytes
+  readonly durable: FileBytes
   changes: Change[]
   modifiedAt: number
   /** Whether a sync has failed, and what it was for will never be durable. */
@@ -57,6 +58,13 @@ interface DiskCall {
   readonly inode: Inode | undefined
 }
 
+/** What is told of a call. It is put together when somebody reads it. */
+interface Traced {
+  readonly call: string
+  readonly path?: string
+  readonly fate?: string
+}
+
 /** Calls that a real disk answers at once, from what the system has in memory. */
 const atOnce = new Set(['read', 'identity', 'identityOf', 'isLocal', 'kindOf', 'status'])
 /** Calls that never fail: without them a test could not tell what the disk holds. */
@@ -76,8 +84,7 @@ export class SimulatedDisk {
   #onPowerFailure: () => void = () => undefined
   /** What has not had its effect yet. */
   readonly #underWay = new Set<DiskCall>()
-  /** Each call, and what was done to it. */
-  readonly trace: string[] = []
+  readonly #trace: Traced[] = []
   failures = 0
 
   constructor(random: Random) {
@@ -95,20 +102,20 @@ export class SimulatedDisk {
 
   /** The program ends; what it has written is kept. */
   kill(): void {
-    this.trace.push('kill')
+    this.#trace.push({ call: 'kill' })
     this.#interrupt()
     this.#end()
   }
 
   /** The program ends, and what is not durable is lost, in part or as a whole. */
   failPower(): void {
-    this.trace.push('power failure')
+    this.#trace.push({ call: 'power failure' })
     this.#interrupt()
     for (const naming of this.#namings) if (this.#random.chance(0.5)) name(this.#durableNames, naming)
     const inodes = new Set([...this.#names.values(), ...this.#durableNames.values()])
     for (const inode of inodes) {
-      for (const change of inode.changes) inode.durable = survived(inode.durable, change, this.#random.fork())
-      inode.content = Buffer.from(inode.durable)
+      for (const change of inode.changes) survive(inode.durable, change, this.#random.fork())
+      inode.content.become(inode.durable)
       inode.changes = []
     }
     this.#names = new Map(this.#durableNames)
@@ -125,11 +132,16 @@ export class SimulatedDisk {
     const [source, from] = this.#random.pick(files.filter(([path]) => !path.endsWith('index.bin')))
     const [target, to] = this.#random.pick(files)
     const start = this.#random.below(from.content.length)
-    const bytes = from.content.subarray(start, start + sectorBytes)
+    const bytes = from.content.view.subarray(start, start + sectorBytes)
     const at = this.#random.below(to.content.length)
-    bytes.copy(to.content, at, 0, Math.min(bytes.length, to.content.length - at))
-    to.durable = Buffer.from(to.content)
-    this.trace.push(`${basename(source)} at ${start} to ${basename(target)}`)
+    bytes.copy(to.content.view, at)
+    to.durable.become(to.content)
+    this.#trace.push({ call: `${basename(source)} at ${start} to ${basename(target)}` })
+  }
+
+  /** Each call, and what was done to it. */
+  get trace(): readonly string[] {
+    return this.#trace.map(({ call, path = '', fate = '' }) => `${call}${path.replace(/\.[0-9a-f-]{36}/, '')}${fate}`)
   }
 
   /** Whether a program waits for a call. */
@@ -140,7 +152,7 @@ export class SimulatedDisk {
   /** The files of a directory as programs see them, by name. */
   filesIn(directory: string): ReadonlyMap<string, Buffer> {
     const files = [...this.#names].filter(([path]) => dirname(path) === directory)
-    return new Map(files.map(([path, { content }]) => [basename(path), content]))
+    return new Map(files.map(([path, { content }]) => [basename(path), content.view]))
   }
 
   /**
@@ -158,7 +170,7 @@ export class SimulatedDisk {
       makeDirectory: async () => undefined,
       list: async (path) => [...new Set(this.#below(path).map((each) => each.slice(path.length + 1).split('/')[0]!))],
       open: async (path, mode) => this.#open({ life, timing }, path, mode),
-      readText: async (path) => this.#names.get(path)?.content.toString(),
+      readText: async (path) => this.#names.get(path)?.content.view.toString(),
       makeTree: async (path) => this.#name(`${path}/.`, this.#inode()),
       renameNew: async (from, to) => {
         if (this.#below(to).length > 0) return false
@@ -192,18 +204,18 @@ export class SimulatedDisk {
     const inode = this.#names.get(path)
     if (inode === undefined) throw systemError('ENOENT', path)
     const file: DiskFile = {
-      read: async (bytes, position) => inode.content.copy(bytes, 0, position, position + bytes.length),
+      read: async (bytes, position) => inode.content.read(bytes, position),
       write: async (bytes, position) => this.#write(inode, bytes, position),
       writeDurably: async (bytes, position) => {
         // A file's length is durable with its data, so the changes of it before this write are durable too.
         const kept = inode.changes.splice(0, inode.changes.findLastIndex((change) => 'length' in change) + 1)
         const count = this.#write(inode, bytes, position)
-        for (const change of [...kept, inode.changes.pop()!]) inode.durable = applied(inode.durable, change)
+        for (const change of [...kept, inode.changes.pop()!]) apply(inode.durable, change)
         return count
       },
       truncate: async (length) => this.#change(inode, { length }),
       sync: async () => {
-        for (const change of inode.changes) inode.durable = applied(inode.durable, change)
+        for (const change of inode.changes) apply(inode.durable, change)
         inode.changes = []
       },
       status: async () => ({ length: inode.content.length, modifiedAt: inode.modifiedAt }),
@@ -253,7 +265,7 @@ export class SimulatedDisk {
     const random = this.#random.fork()
     const isLast = this.#calls >= this.#rates.powerFailsAt
     const fails = !certain.has(name) && random.chance(this.#rates.fail)
-    this.trace.push(`${name} ${path.replace(/\.[0-9a-f-]{36}/, '')}${isLast ? ' power fails' : fails ? ' fails' : ''}`)
+    this.#trace.push({ call: `${name} `, path, fate: isLast ? ' power fails' : fails ? ' fails' : '' })
     if (isLast) {
       if (name.startsWith('write')) this.#writePart(inode!, args, random.next())
       else if (random.chance(0.5)) await effect().catch(() => undefined)
@@ -284,17 +296,16 @@ export class SimulatedDisk {
   }
 
   #change(inode: Inode, change: Change): void {
-    inode.content = applied(inode.content, change)
+    apply(inode.content, change)
     inode.changes.push(change)
     inode.modifiedAt = ++this.#clock
   }
 
   #inode(): Inode {
-    const empty = Buffer.alloc(0)
     return {
       id: ++this.#inodes,
-      content: empty,
-      durable: empty,
+      content: new FileBytes(),
+      durable: new FileBytes(),
       changes: [],
       modifiedAt: ++this.#clock,
       isGivenUp: false,
@@ -326,7 +337,7 @@ export class SimulatedDisk {
   #end(): void {
     this.#life++
     for (const inode of this.#names.values()) {
-      if (inode.isGivenUp) inode.content = Buffer.from(inode.durable)
+      if (inode.isGivenUp) inode.content.become(inode.durable)
       if (inode.isGivenUp) inode.changes = []
       inode.isGivenUp = false
     }
@@ -344,29 +355,28 @@ function name(names: Map<string, Inode>, naming: Naming): void {
   }
 }
 
-function applied(content: Buffer, change: Change): Buffer {
-  const length = 'length' in change ? change.length : Math.max(content.length, change.at + change.bytes.length)
-  const changed = Buffer.alloc(length)
-  content.copy(changed)
-  if ('bytes' in change) change.bytes.copy(changed, change.at)
-  return changed
+function apply(file: FileBytes, change: Change): void {
+  if ('length' in change) file.resize(change.length)
+  else file.write(change.bytes, change.at)
 }
 
 /** What a power failure leaves of a change: nothing, all of it, or some sectors. */
-function survived(content: Buffer, change: Change, random: Random): Buffer {
+function survive(file: FileBytes, change: Change, random: Random): void {
   const fate = random.next()
-  if (fate < 0.3) return content
-  if (fate < 0.6 || 'length' in change) return applied(content, change)
+  if (fate < 0.3) return
+  if (fate < 0.6 || 'length' in change) {
+    apply(file, change)
+    return
+  }
   const { at, bytes } = change
   const end = at + bytes.length
   const length = random.chance(0.5) ? end : at + Math.floor(random.next() * bytes.length)
-  let torn = length > content.length ? applied(content, { length }) : content
+  if (length > file.length) file.resize(length)
   for (let from = at; from < length; ) {
     const to = Math.min((Math.floor(from / sectorBytes) + 1) * sectorBytes, length)
-    if (random.chance(0.5)) torn = applied(torn, { at: from, bytes: bytes.subarray(from - at, to - at) })
+    if (random.chance(0.5)) file.write(bytes.subarray(from - at, to - at), from)
     from = to
   }
-  return torn
 }
 
 const systemError = (code: string, path: string): Error => Object.assign(new Error(`${code}: ${path}`), { code })
