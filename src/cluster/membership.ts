@@ -47,7 +47,9 @@ export class Membership {
   #isLeaving = false
   readonly #ended = new AbortController()
   #beating: Promise<void> | undefined
+  #watching: Promise<void> | undefined
   readonly #removing = new Map<string, Promise<void>>()
+  readonly #looking = new Map<string, Promise<boolean>>()
   /** Streams whose shards are to be taken over, with their present owners. */
   readonly #lost: { readonly stream: StreamId; readonly shard: number; readonly owner: Member | undefined }[] = []
   #takingOver: Promise<void> = Promise.resolve()
@@ -186,6 +188,7 @@ export class Membership {
     this.#isLeaving = true
     this.#ended.abort()
     await this.#beating
+    await this.#watching
     await this.#views.change((view) => (isIn(view, this.id) ? withoutMember(view, this.id) : undefined)).catch(() => {})
     this.#tellOthers()
     await this.#options.store.releaseLease(leaseOf(this.id), this.id).catch(() => {})
@@ -195,8 +198,17 @@ export class Membership {
 
   // -- other members that give no answer -----------------------------------------------------------------------
 
-  /** Whether the lease of a member is over. @throws StoreError */
-  async hasEnded({ id }: Member): Promise<boolean> {
+  /** Whether the lease of a member is over. Many commands may ask at the same time. @throws StoreError */
+  hasEnded({ id }: Pick<Member, 'id'>): Promise<boolean> {
+    let looking = this.#looking.get(id)
+    if (looking === undefined) {
+      looking = this.#looksEnded(id).finally(() => this.#looking.delete(id))
+      this.#looking.set(id, looking)
+    }
+    return looking
+  }
+
+  async #looksEnded(id: string): Promise<boolean> {
     const lease = await this.#options.store.acquireLease(leaseOf(id), this.id, 1)
     return lease.owner === this.id
   }
@@ -328,6 +340,24 @@ export class Membership {
     return others.filter((member) => member === next || !this.isHeard(member.id))
   }
 
+  /** Looks whether the others are still there. On a slow store that takes long, and the own lease does not wait. */
+  #watch(): void {
+    this.#watching ??= this.#lookAtOthers()
+      .catch(() => {})
+      .finally(() => {
+        this.#watching = undefined
+      })
+  }
+
+  /** @throws StoreError */
+  async #lookAtOthers(): Promise<void> {
+    for (const member of this.#watched()) {
+      if (this.ended.aborted) return
+      this.peerOf(member).open()
+      if (await this.hasEnded(member)) await this.remove(member, 'silent')
+    }
+  }
+
   /** Renews the lease, reads the view, and looks whether the others are still there. */
   async #beat(): Promise<void> {
     const { environment, leaseMs } = this.#options
@@ -338,10 +368,7 @@ export class Membership {
         await this.#renew()
         await this.#views.refresh()
         await this.#enter()
-        for (const member of this.#watched()) {
-          this.peerOf(member).open()
-          if (await this.hasEnded(member)) await this.remove(member, 'silent')
-        }
+        this.#watch()
       } catch {
         // The store is unavailable. Commands meet that too and report it; here it is tried again.
       }
