@@ -4,39 +4,32 @@
  * microtask queue. Every few milliseconds the kernel lets the event loop run.
  */
 import type { AggregateOptions, AnyAggregate } from '../domain/aggregate.ts'
-import { checkInput, leftOutData } from '../domain/command-input.ts'
-import { CancelledError, DefinitionError, InputError, OverloadError } from '../domain/error.ts'
+import { CancelledError, InputError, OverloadError } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
-import { nestedTooDeep } from '../domain/own-copy.ts'
-import { hasPersonal, withoutPersonal, withPersonalValues } from '../domain/personal-schema.ts'
-import type { Schema } from '../domain/schema.ts'
+import { withPersonalValues } from '../domain/personal-schema.ts'
 import type { StreamId } from '../domain/stream.ts'
 import { Breath } from '../runtime/breath.ts'
 import { type Environment, waitAtMost } from '../runtime/environment.ts'
-import { freezeParts } from '../runtime/freeze.ts'
 import type { Observing } from '../runtime/observing.ts'
 import { soon } from '../runtime/timers.ts'
 import type { Warn } from '../runtime/warning.ts'
-import { checkMetadata, checkTags } from '../store/commit.ts'
 import { CommitQueue } from '../store/commit-queue.ts'
 import type { EventStore, SnapshotStore, StoredEvent } from '../store/store.ts'
 import type { StreamList, StreamQuery } from '../store/stream-list.ts'
 import { Actor, type ActorContext } from './actor.ts'
 import { type AggregateType, aggregateType } from './aggregate-type.ts'
 import { batchWriter } from './batch-writer.ts'
-import { checkCallersId } from './command-id.ts'
+import { type Checking, checkCommand } from './check-command.ts'
 import { type Begun, marked, tellRefused, tellStarted } from './command-observation.ts'
-import { digestOf, digestWithin } from './digest.ts'
 import type { DispatchOptions } from './dispatch-options.ts'
 import { type HandedState, type HeldState, handedState, receivedState } from './handed-state.ts'
 import { type HistoryRead, historyOf } from './history.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
-import { type Ownership, originOf } from './ownership.ts'
+import type { Ownership } from './ownership.ts'
 import { Passivation } from './passivation.ts'
 import { abandoned, PendingCommand } from './pending-command.ts'
 import type { KeyRing } from './personal/key-ring.ts'
-import { fencing, ownValues } from './personal/sealing-fence.ts'
 import { type Registered, readState } from './read-state.ts'
 import { Readings } from './readings.ts'
 import type { LoadedState, Until } from './rehydrate.ts'
@@ -65,13 +58,12 @@ export interface KernelOptions {
   readonly observing?: Observing | undefined
 }
 
-const dataOf = 'The data of a command'
-
 export class Kernel {
   readonly #types = new Map<string, Registered>()
   readonly #environment: Environment
   readonly #limits: KernelLimits
   readonly #keys: KeyRing | undefined
+  readonly #checking: Checking
   readonly #context: ActorContext
   readonly #passivation: Passivation
   readonly #snapshotter: Snapshotter
@@ -87,6 +79,11 @@ export class Kernel {
     this.#environment = environment
     this.#limits = limits
     this.#keys = options.keys
+    this.#checking = {
+      sizeMax: limits.commandSizeMax,
+      newCommandId: () => environment.newCommandId(),
+      keepsOrigin: options.ownership !== undefined,
+    }
     this.#breath = new Breath(environment)
     this.#snapshotter = new Snapshotter({ snapshots, environment, limits, warn, observing })
     this.#passivation = new Passivation(environment, limits.liveAggregatesMax, ({ type, stream }, reason) => {
@@ -164,7 +161,8 @@ export class Kernel {
     const registered = this.#types.get(stream.aggregate)!
     // A command that was admitted before may come back from another process that was lost.
     if (this.#stopping && !options.isAdmitted) throw new CancelledError('STOPPED', { what: `The command ${name}` })
-    const pending = this.#check(registered.type, name, data, options, this.#keys)
+    const command = checkCommand(this.#checking, registered.type, name, data, options, this.#keys)
+    const pending = new PendingCommand(command, this.#release)
     const { signal } = options
     if (signal?.aborted) throw new CancelledError('ABORTED', { what: `The command ${name}` }, signal.reason)
     const live = registered.live.get(stream.id)
@@ -189,7 +187,7 @@ export class Kernel {
    * @throws InputError `COMMAND_UNKNOWN`, `COMMAND_INVALID`, `COMMAND_TOO_LARGE`, `ID_INVALID`, `DATA_NOT_JSON`
    */
   check({ aggregate }: StreamId, name: string, data: unknown, options: DispatchOptions): void {
-    this.#check(this.typeOf(aggregate), name, data, options)
+    checkCommand(this.#checking, this.typeOf(aggregate), name, data, options)
   }
 
   /** The data of a command that is stored before it is sent: its personal fields hold personal values. */
@@ -275,57 +273,6 @@ export class Kernel {
       })
     }
     await this.#snapshotter.drain()
-  }
-
-  /** @param keys seal the personal fields of a command that will be sent */
-  #check(type: AggregateType, name: string, data: unknown, options: DispatchOptions, keys?: KeyRing): PendingCommand {
-    const decision = type.decisions.get(name)
-    if (decision === undefined) {
-      const facts = { aggregate: type.name, command: name, known: [...type.decisions.keys()] }
-      throw new InputError('COMMAND_UNKNOWN', facts)
-    }
-    // First of all, so that no other code has to walk through data that is too large.
-    const digest = data === undefined ? undefined : this.#digest(type, name, decision.schema, data)
-    const checked = checkInput(dataOf, decision.schema, data)
-    if (checked === 'async') throw new DefinitionError('SCHEMA_ASYNC', { where: `the command ${type.name}.${name}` })
-    if ('issues' in checked) {
-      throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
-    }
-    const isPersonal = keys !== undefined && hasPersonal(decision.schema)
-    const input = freezeParts(isPersonal ? ownValues(keys, decision.schema, checked.value) : checked.value)
-    const { derivedId, ownId, isRepeated = false, commandId = derivedId } = options
-    const { fence, isStillClear, isClearAtFirst } = fencing(keys, decision.schema, input.value, options)
-    if (options.commandId !== undefined) checkCallersId(options.commandId)
-    return new PendingCommand(
-      {
-        name,
-        decision,
-        input: input.value,
-        isInputOpen: !input.isWhole,
-        commandId: commandId ?? ownId ?? this.#environment.newCommandId(),
-        repeatable: commandId !== undefined || isRepeated,
-        mark: { name, digest: digest ?? digestOf(leftOutData(decision.schema, checked.value)) },
-        isDerived: options.commandId === undefined && derivedId !== undefined,
-        fence,
-        isStillClear,
-        isClearAtFirst,
-        isRepeated,
-        expectedSequence: options.expectedSequence,
-        metadata: checkMetadata(options.metadata),
-        tags: checkTags(options.tags),
-        origin: this.#context.ownership && originOf(data, options, hasPersonal(decision.schema)),
-      },
-      this.#release,
-    )
-  }
-
-  #digest(type: AggregateType, name: string, schema: Schema, data: unknown): number {
-    const { commandSizeMax: sizeMax } = this.#limits
-    const digest = digestWithin(data, sizeMax)
-    if (digest === 'endless') throw nestedTooDeep(dataOf)
-    // A digest of personal data would let everybody try which data it was.
-    if (digest !== 'large') return hasPersonal(schema) ? digestOf(withoutPersonal(schema, data)) : digest
-    throw new InputError('COMMAND_TOO_LARGE', { aggregate: type.name, command: name, sizeMax })
   }
 
   #checkRoom(actor: Actor | undefined, { isAdmitted }: DispatchOptions): void {
