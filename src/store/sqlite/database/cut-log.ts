@@ -7,6 +7,7 @@
  * The format is SQLite's own (https://www.sqlite.org/fileformat2.html#walformat), which it promises to keep.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { logPathOf } from './log-path.ts'
 
 /** The part of the log that is left out. */
 export interface Cut {
@@ -58,7 +59,7 @@ export function findCut(file: LoggedFile): Cut | undefined {
 }
 
 function lookForCut({ path, pageSize, endPage }: LoggedFile): Cut | undefined {
-  const file = openLog(`${path}-wal`)
+  const file = openLog(logPathOf(path))
   if (file === undefined) return undefined
   try {
     const count = Math.floor((fstatSync(file).size - headerSize) / (frameHeaderSize + pageSize))

@@ -21,6 +21,8 @@ export type FailureFacts =
   /** There is no store, and none may be made. */
   | { readonly kind: 'not migrated' }
   | { readonly kind: 'no directory' | 'directory'; readonly path: string }
+  /** The file has several names (hard links). */
+  | { readonly kind: 'linked'; readonly path: string }
   | { readonly kind: 'sql'; readonly statement: string; readonly reason: string }
   /** The result of a statement is too large. */
   | { readonly kind: 'too large'; readonly statement: string }
@@ -83,6 +85,13 @@ export function factsOfStatement(error: unknown, statement: string): FailureFact
   return { kind: 'sql', statement, reason: facts.message }
 }
 
+/** What the path of a store must be, by what it is. */
+const expectedPath = {
+  directory: 'a file, and not a directory',
+  'no directory': 'a file in a directory that exists',
+  linked: 'a file that has no other name: SQLite keeps a write-ahead log for each of its names (hard links)',
+} as const
+
 /** The catalogue's error for a failure. `doing` completes "failed while ...". */
 export function errorOf(path: string, doing: string, failure: FailureFacts): StoreError | DefinitionError {
   const store = storeNamed(path)
@@ -111,10 +120,9 @@ export function errorOf(path: string, doing: string, failure: FailureFacts): Sto
       return new DefinitionError('RUNTIME_UNSUPPORTED', facts)
     }
     case 'directory':
-    case 'no directory': {
-      const expected =
-        failure.kind === 'directory' ? 'a file, and not a directory' : 'a file in a directory that exists'
-      const facts = { option: 'path', expected, found: failure.path }
+    case 'no directory':
+    case 'linked': {
+      const facts = { option: 'path', expected: expectedPath[failure.kind], found: failure.path }
       return new DefinitionError('OPTION_INVALID', facts)
     }
     case 'sql':

@@ -6,29 +6,28 @@
  */
 import { statSync } from 'node:fs'
 import { Failure } from './failure.ts'
+import { logPathOf } from './log-path.ts'
 
 /** An identity for each file, or undefined for one that did not exist. */
 export type Identities = readonly (string | undefined)[]
 
-/** The database and its write-ahead log. SQLite can rebuild its third file from these. */
-const suffixes = ['', '-wal'] as const
-
 export class FilesInPlace {
   readonly identities: Identities
-  readonly #path: string
+  /** The database and its write-ahead log. SQLite can rebuild its third file from these. */
+  readonly #paths: readonly string[]
 
   /** @param identities the identities at the time of opening; without them they are read now */
-  constructor(path: string, identities: Identities = suffixes.map((suffix) => identityOf(`${path}${suffix}`))) {
-    this.#path = path
-    this.identities = identities
+  constructor(path: string, identities?: Identities) {
+    this.#paths = [path, logPathOf(path)]
+    this.identities = identities ?? this.#paths.map(identityOf)
   }
 
   /** The file that is no longer in place. */
   findMoved(): string | undefined {
-    const at = this.identities.findIndex((known, i) => {
-      return known !== undefined && identityOf(`${this.#path}${suffixes[i]!}`) !== known
+    return this.#paths.find((path, i) => {
+      const known = this.identities[i]
+      return known !== undefined && identityOf(path) !== known
     })
-    return at < 0 ? undefined : `${this.#path}${suffixes[at]!}`
   }
 
   /** @throws Failure 'moved' */

@@ -6,6 +6,7 @@
  */
 import { type FSWatcher, watch } from 'node:fs'
 import { startTimer, stopTimer, type Timer } from '../../../runtime/timers.ts'
+import { logPathOf } from '../database/log-path.ts'
 
 /** The pauses between a change and the looks after it, in milliseconds. */
 const firstMs = 8
@@ -53,7 +54,7 @@ export class OtherWriters {
 
   #watchFile(): void {
     try {
-      this.#watcher = watch(`${this.#options.path}-wal`, { persistent: false }, () => this.#lookSoon())
+      this.#watcher = watch(logPathOf(this.#options.path), { persistent: false }, () => this.#lookSoon())
       this.#watcher.on('error', () => this.close())
     } catch {
       // Where it cannot be watched, there are the polls.

@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { elapsedMs } from '../../../runtime/timers.ts'
 import type { CutLog } from '../database/cut-log.ts'
 import { codes, Failure, isCode } from '../database/failure.ts'
+import { logPathOf } from '../database/log-path.ts'
 import type { Pause } from '../database/pause.ts'
 import { hasSchema, keepIndexesTwice, makeOrCheckSchema, type Schema, schemaIn } from '../database/schema.ts'
 import type { Settings } from '../options.ts'
@@ -67,7 +68,10 @@ export async function openForWriting(settings: Settings, pause: Pause): Promise<
   if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) {
     throw new Failure({ kind: 'no directory', path })
   }
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new Failure({ kind: 'directory', path })
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isDirectory()) throw new Failure({ kind: 'directory', path })
+  // SQLite keeps a write-ahead log for each name, so processes that use different ones overwrite each other's data.
+  if (found !== undefined && found.nlink > 1) throw new Failure({ kind: 'linked', path })
   const { DatabaseSync } = load()
   const schema = schemaIn(settings.prefix)
   return retryWhileBusy(lockWaitMs, pause, () => {
@@ -132,7 +136,7 @@ function checkUnchanged({ path, prefix }: Settings): {
   readonly cut?: CutLog | undefined
 } {
   const sizeOf = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0
-  if (sizeOf(path) === 0 || sizeOf(`${path}-wal`) === 0) return { isChecked: false }
+  if (sizeOf(path) === 0 || sizeOf(logPathOf(path)) === 0) return { isChecked: false }
   const { DatabaseSync } = load()
   const schema = schemaIn(prefix)
   // This is read first, so it is never ahead of the log.

@@ -10,6 +10,7 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { codes, type FailureFacts, factsOf, movedWords } from '../database/failure.ts'
 import type { FilesInPlace } from '../database/files-in-place.ts'
+import { logPathOf } from '../database/log-path.ts'
 import type { Pause } from '../database/pause.ts'
 import type { Reply, Request } from '../database/protocol.ts'
 import type { StatementSet } from '../database/statement-set.ts'
@@ -73,7 +74,7 @@ export class GroupTransaction {
   /** Keeps the write-ahead log from growing if readers always prevent its reset. */
   tidy(): void {
     if (++this.#groups % groupsBetweenLooks !== 0) return
-    const size = statSync(`${this.#settings.path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+    const size = statSync(logPathOf(this.#settings.path), { throwIfNoEntry: false })?.size ?? 0
     if (size > walSizeMax) this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }
 
