@@ -30,7 +30,8 @@ import type {
   StreamEnd,
 } from '../store.ts'
 import type { StreamList, StreamQuery } from '../stream-list.ts'
-import { hashOfId, type MemoryLog, type MemoryStream } from './log/memory-log.ts'
+import type { MemoryLog } from './log/memory-log.ts'
+import { hashOfId, type MemoryStream } from './log/memory-stream.ts'
 import type { MemoryRows } from './rows/memory-rows.ts'
 
 const limits: StoreLimits = { commitSizeMax: 8_000_000, commitEventsMax: 10_000 }
@@ -51,6 +52,8 @@ export class MemoryStore implements Store {
   readonly #rows: MemoryRows
   readonly #reservations: Reservations
   readonly #now: () => number
+  /** The streams of the current batch to which a commit was not stored. */
+  readonly #broken = new Set<MemoryStream>()
 
   constructor({ log, rows, reservations }: MemoryData, now: () => number) {
     this.#log = log
@@ -59,11 +62,12 @@ export class MemoryStore implements Store {
     this.#now = now
   }
 
-  async append(commits: readonly Commit[], { writer }: AppendOptions = {}): Promise<readonly AppendResult[]> {
-    const broken = new Set<MemoryStream>()
-    const reserved = this.#reservations.begin(writer, this.#now())
+  async append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]> {
+    const writer = options?.writer
+    const reserved = this.#reservations.isEmpty ? undefined : this.#reservations.begin(writer, this.#now())
+    if (this.#broken.size > 0) this.#broken.clear()
     const results: AppendResult[] = []
-    for (const commit of commits) results.push(this.#appendOne(commit, broken, reserved(commit.stream)))
+    for (const commit of commits) results.push(this.#appendOne(commit, reserved?.(commit.stream) === true))
     if (!this.#reservations.isEmpty) {
       this.#reservations.end(
         writer,
@@ -74,7 +78,8 @@ export class MemoryStore implements Store {
     return results
   }
 
-  #appendOne(commit: Commit, broken: Set<MemoryStream>, isReserved: boolean): AppendResult {
+  #appendOne(commit: Commit, isReserved: boolean): AppendResult {
+    const broken = this.#broken
     const stream = this.#log.find(commit.stream)
     const sequence = stream?.sequence ?? 0
     const hash = hashOfId(commit.id)

@@ -10,9 +10,9 @@
  */
 
 import type { Breath } from '../../../runtime/breath.ts'
+import { Column } from '../../column.ts'
 import type { StreamEnd } from '../../store.ts'
 import { StreamIds, type StreamList, type StreamQuery } from '../../stream-list.ts'
-import { Column } from './column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
 import { NewestIds } from './newest-ids.ts'
 import { StreamTable } from './stream-table.ts'

@@ -5,8 +5,8 @@
  */
 import { crc32 } from 'node:zlib'
 import type { Breath } from '../../../runtime/breath.ts'
+import type { Column } from '../../column.ts'
 import { type Disk, type DiskFile, readFully, replaceFile, writeFully } from '../database/disk.ts'
-import type { Column } from './column.ts'
 import { CommitIndex } from './commit-index.ts'
 
 export const indexName = 'index.bin'

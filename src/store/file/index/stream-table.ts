@@ -4,7 +4,7 @@
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { Breath } from '../../../runtime/breath.ts'
-import { Column } from './column.ts'
+import { Column } from '../../column.ts'
 import { HashTable, hashOf } from './hash-table.ts'
 
 export class StreamTable {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { commit } from '../../commit.ts'
-import { hashOfId, MemoryStream } from './memory-log.ts'
+import { hashOfId, MemoryStream } from './memory-stream.ts'
+import { StoredCommits } from './stored-commits.ts'
 
 /** Ids as the library makes them, from few, so that they come in any order; and ids as callers give them. */
 const own = fc.integer({ min: 0, max: 40 }).map((n) => `~${String(n).padStart(22, '0')}`)
@@ -12,19 +13,21 @@ test('A commit is found by its id, and no other, in whatever order ids come', ()
   const ids = fc.uniqueArray(fc.oneof({ weight: 3, arbitrary: own }, given), { maxLength: 60 })
   fc.assert(
     fc.property(ids, (added) => {
-      const stream = new MemoryStream(1)
-      for (const [i, id] of added.entries()) {
-        assert.equal(stream.find(id), undefined)
+      const stored = new StoredCommits()
+      const id = { aggregate: 'a', id: 'b' }
+      const stream = new MemoryStream(id, 1, stored)
+      for (const [i, commitId] of added.entries()) {
+        assert.equal(stream.find(commitId), undefined)
         const made = commit({
-          stream: { aggregate: 'a', id: 'b' },
+          stream: id,
           expected: i,
-          id,
+          id: commitId,
           recordedAt: 0,
           events: [{ type: 'T', data: i }],
         })
-        stream.add({ commit: made, position: i + 1, sequence: i + 1, checksum: i }, hashOfId(id))
+        stream.add(stored.add(id, made, i + 1, i), commitId, hashOfId(commitId), 1)
       }
-      for (const [i, id] of added.entries()) assert.equal(stream.find(id)?.sequence, i + 1)
+      for (const [i, commitId] of added.entries()) assert.equal(stream.find(commitId)?.sequence, i + 1)
     }),
   )
 })

@@ -1,7 +1,7 @@
 /**
  * A list of millions of numbers that only grows, in blocks of fixed size. Growing copies existing values only until the
- * first block has that size, so that a short log needs little memory. A prefix may be written to disk while more is
- * added. No value is ever removed.
+ * first block has that size, so that a short log needs little memory. The garbage collector does not look into it. A
+ * prefix may be written to disk while more is added. No value is ever removed.
  */
 
 type Block = Float64Array | Uint32Array | Uint16Array
