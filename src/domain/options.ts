@@ -42,7 +42,8 @@ export function checkFlag(option: string, found: unknown): void {
 
 /** @throws DefinitionError `OPTION_INVALID` */
 export function checkWhole(option: string, found: unknown, least: number): void {
-  checkOption(option, found, (number) => isWholeFrom(number, least), `a whole number from ${least}`)
+  // No closure and no text is made for a number that is good: every commit has some.
+  if (found !== undefined && !isWholeFrom(found, least)) refuseOption(option, `a whole number from ${least}`, found)
 }
 
 export const isWholeFrom = (found: unknown, least: number): boolean =>

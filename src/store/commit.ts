@@ -110,26 +110,31 @@ const sizeOfEvent = 64
  *   DefinitionError `OPTION_INVALID` (an invalid time or revision)
  */
 export function commit(offered: OfferedCommit): Commit {
-  const { stream, events } = offered
+  const { stream, events, expected, id, recordedAt } = offered
   checkId('the name of an aggregate', stream.aggregate)
   checkId('the id of a stream', stream.id)
-  checkId('the id of a commit', offered.id)
-  checkExpected(offered.expected)
-  checkWhole('recordedAt', offered.recordedAt ?? null, 0)
-  if (events.length === 0) throw new InputError('COMMIT_EMPTY', { stream })
+  checkId('the id of a commit', id)
+  checkExpected(expected)
+  checkWhole('recordedAt', recordedAt ?? null, 0)
+  const { length } = events
+  if (length === 0) throw new InputError('COMMIT_EMPTY', { stream })
+  const copier = new JsonCopier()
   let size = 0
-  const copies = events.map((event) => {
-    checkId('the type of an event', event.type)
-    if (event.revision !== undefined) checkWhole('revision', event.revision, 1)
-    const copier = new JsonCopier()
-    const data = copier.copy(event.data, 'The event', event.type)
+  const copies: CommitEvent[] = new Array(length)
+  for (let i = 0; i < length; i++) {
+    const event = events[i]!
+    const { type, revision = 1 } = event
+    checkId('the type of an event', type)
+    checkWhole('revision', revision, 1)
+    const data = copier.copy(event.data, 'The event', type)
     const metadata = checkMetadata(event.metadata)
     const tags = checkTags(event.tags)
-    size += copier.size + sizeOfLabels(metadata, tags)
-    return Object.freeze({ type: event.type, revision: event.revision ?? 1, data, metadata, tags })
-  })
-  const id = Object.freeze({ aggregate: stream.aggregate, id: stream.id })
-  const made = new Commit(id, { ...offered, ...checkedCommand(offered.command) }, Object.freeze(copies), size, false)
+    size += sizeOfLabels(metadata, tags)
+    copies[i] = Object.freeze({ type, revision, data, metadata, tags })
+  }
+  const own = Object.freeze({ aggregate: stream.aggregate, id: stream.id })
+  const header = { expected, id, recordedAt, command: checkedCommand(offered.command) }
+  const made = new Commit(own, header, Object.freeze(copies), size + copier.size, false)
   Object.freeze(made)
   return made
 }
@@ -177,11 +182,11 @@ export function checkTags(tags: readonly string[] | undefined): readonly string[
   return Object.freeze([...new Set(tags)])
 }
 
-function checkedCommand(command: CommandMark | undefined): { readonly command?: CommandMark } {
-  if (command === undefined) return {}
+function checkedCommand(command: CommandMark | undefined): CommandMark | undefined {
+  if (command === undefined) return undefined
   checkId('the name of a command', command.name)
   checkWhole('digest', command.digest ?? null, 0)
-  return { command: Object.freeze({ name: command.name, digest: command.digest }) }
+  return Object.freeze({ name: command.name, digest: command.digest })
 }
 
 function checkExpected(expected: Expected): void {
