@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test'
 import { sized } from '../../../test/support/size.ts'
 import { MnemeError } from '../../domain/error.ts'
 import { Random } from '../../testing/random.ts'
-import { type Commit, commit } from '../commit.ts'
+import { type Commit, commit, type Expected } from '../commit.ts'
 import { everything } from '../range.ts'
 import type { ReadAllOptions, Store } from '../store.ts'
 import { sqlite } from './index.ts'
@@ -182,9 +182,13 @@ test('a stream that an index of a larger file has lost is never taken for a new 
       for (const stream of streams) {
         const ends = await said(store.streamEnds([stream]))
         const events = [{ type: 'Opened', data: {} }]
-        const results = await said(store.append([commit({ stream, expected: 0, id: 'new', recordedAt: 0, events })]))
-        if (ends === undefined) refusals++
-        else assert.equal(JSON.stringify(ends), truth.get(`the end of ${stream.id}`))
+        const offer = (expected: Expected) =>
+          said(store.append([commit({ stream, expected, id: 'new', recordedAt: 0, events })]))
+        const results = await offer(0)
+        if (ends === undefined) {
+          refusals++
+          assert.equal(await offer('exists'), undefined)
+        } else assert.equal(JSON.stringify(ends), truth.get(`the end of ${stream.id}`))
         assert.ok(results === undefined ? ends === undefined : results[0]!.status === 'conflict')
       }
       assert.equal(refusals, name === 'streams_again' ? 0 : 1)

@@ -125,12 +125,12 @@ export class EventAppender {
 
   /** Call this last in each transaction. It writes the ends of the log and of its streams. */
   end(): void {
-    const { addStream, saveStream, saveHead } = this.#statements
+    const { saveStream, saveHead } = this.#statements
     if (this.#head === this.#headSaved && this.#kindLast === this.#kindsSaved) return
     for (const stream of this.#unsaved) {
       const { id, number, sequence, checksum, sizeMax } = stream
       const own = checksumOfStream(stream)
-      if (stream.state === 'new') execute(addStream, number, id.aggregate, id.id, sequence, checksum, sizeMax, own)
+      if (stream.state === 'new') this.#addStream(id, number, sequence, checksum, sizeMax, own)
       else execute(saveStream, sequence, checksum, sizeMax, own, number)
       stream.state = 'saved'
     }
@@ -138,6 +138,16 @@ export class EventAppender {
     execute(saveHead, this.#head, this.#sizeMax, this.#kindLast)
     this.#headSaved = this.#head
     this.#kindsSaved = this.#kindLast
+  }
+
+  /** If only one of two indexes has the stream, the other one refuses it here. */
+  #addStream(id: StreamId, ...values: readonly [number, number, number, number, number]): void {
+    const [number, sequence, checksum, sizeMax, own] = values
+    try {
+      execute(this.#statements.addStream, number, id.aggregate, id.id, sequence, checksum, sizeMax, own)
+    } catch (error) {
+      throw codeOf(error) === codes.constraintUnique ? lostStream(id) : error
+    }
   }
 
   /** Drops what is known, because after a rollback it may be wrong. */
@@ -174,6 +184,7 @@ export class EventAppender {
       return
     }
     broken.add(stream)
+    if (stream.state === 'new' && stream.sequence === 0) this.#checkMissing(stream.id)
     const found = this.#stored(stream, commit.commitId)
     if (found !== undefined) answer.push(statusNumbers.duplicate, ...found)
     else answer.push(isReserved ? statusNumbers.reserved : statusNumbers.conflict, stream.sequence)
@@ -282,7 +293,6 @@ export class EventAppender {
   #load(id: StreamId): Stream {
     const row = oneRow<StreamRow>(this.#statements.stream, id.aggregate, id.id)
     if (row === undefined) {
-      if (oneRow(this.#statements.streamAgain, id.aggregate, id.id) !== undefined) throw lostStream(id)
       const seed = seedOfStream(id)
       return { id, seed, number: ++this.#streamLast, sequence: 0, checksum: 0, sizeMax: 0, state: 'new' }
     }
@@ -294,6 +304,14 @@ export class EventAppender {
       throw new Failure({ kind: 'damaged', where: `stream ${JSON.stringify(id)}`, reason })
     }
     return { id, ...place, state: 'saved' }
+  }
+
+  /**
+   * Checks that no index has a stream. That is only necessary for an answer: a stream that is stored is refused by the
+   * index that has it. @throws Failure
+   */
+  #checkMissing({ aggregate, id }: StreamId): void {
+    if (oneRow(this.#statements.streamAgain, aggregate, id) !== undefined) throw lostStream({ aggregate, id })
   }
 
   #kind(aggregate: string, type: string, revision: number): Kind {
