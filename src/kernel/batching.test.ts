@@ -83,6 +83,63 @@ describe('Batches', () => {
     )
   })
 
+  test('a pass that lets the event loop run in its middle still stores its commits as one batch', async () => {
+    const watch = watched()
+    const manual = manualEnvironment()
+    const clock = { now: 0, goesOnBy: 0 }
+    let pauses = 0
+    const elapsed = () => {
+      clock.now += clock.goesOnBy
+      return clock.now
+    }
+    const defer = (callback: () => void) => {
+      pauses++
+      manual.defer(callback)
+    }
+    await using vaults = await startVaults({ store: watch.store, environment: { ...manual, elapsed, defer } })
+    const ids = Array.from({ length: 40 }, (_, i) => `v${i}`)
+    await Promise.all(ids.map((id) => vaults.vault(id).look()))
+    pauses = 0
+    // So much time between two looks at the clock that each part of the pass takes too long.
+    clock.goesOnBy = 10
+    const first = Promise.all(ids.map((id) => vaults.vault(id).add({ amount: 1 })))
+    await first
+    clock.goesOnBy = 0
+    assert.ok(pauses >= 4, `the event loop could run ${pauses} times`)
+    assert.deepEqual(
+      watch.batches().map((batch) => batch.length),
+      [40],
+    )
+  })
+
+  test('a command that comes while a pass pauses is not part of its batch, and is stored next', async () => {
+    const watch = watched()
+    const manual = manualEnvironment()
+    const clock = { now: 0, goesOnBy: 0 }
+    const elapsed = () => {
+      clock.now += clock.goesOnBy
+      return clock.now
+    }
+    const late: Promise<unknown>[] = []
+    const defer = (callback: () => void) => {
+      if (clock.goesOnBy > 0) late.push(vaults.vault(`late${late.length}`).add({ amount: 1 }))
+      if (late.length === 10) clock.goesOnBy = 0
+      manual.defer(callback)
+    }
+    await using vaults = await startVaults({ store: watch.store, environment: { ...manual, elapsed, defer } })
+    const ids = Array.from({ length: 40 }, (_, i) => `v${i}`)
+    await Promise.all(ids.map((id) => vaults.vault(id).look()))
+    clock.goesOnBy = 10
+    await Promise.all(ids.map((id) => vaults.vault(id).add({ amount: 1 })))
+    clock.goesOnBy = 0
+    await Promise.all(late)
+    assert.equal(watch.batches()[0]!.length, 40)
+    assert.equal(
+      watch.batches().reduce((sum, { length }) => sum + length, 0),
+      40 + late.length,
+    )
+  })
+
   test('an aggregate whose load hangs delays no other', async () => {
     const watch = watched()
     const gate = Promise.withResolvers<void>()

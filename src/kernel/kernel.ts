@@ -69,6 +69,8 @@ export class Kernel {
   readonly #snapshotter: Snapshotter
   #due: Actor[] = []
   #turning = false
+  /** The rest of a pass that has let the event loop run. */
+  #rest: Actor[] | undefined
   readonly #breath: Breath
   #inFlight = 0
   #stopping = false
@@ -303,29 +305,42 @@ export class Kernel {
   #schedule(actor: Actor): void {
     if (!actor.joinQueue()) return
     this.#due.push(actor)
-    if (this.#turning) return
+    if (!this.#turning) this.#turnSoon()
+  }
+
+  #turnSoon(): void {
     this.#turning = true
     if (this.#breath.isDue) void this.#breath.pause().then(this.#turnAll)
     else soon(this.#turnAll)
   }
 
-  /** Calls `turn` of each instance that is due. Of a pass that takes too long, the rest becomes a batch of its own. */
+  /**
+   * Calls `turn` of each instance that is due. A pass that takes too long lets the event loop run in its middle. Its
+   * commits are still written together: in two batches they would cost more, and stay apart. Callers who were answered
+   * together come back together.
+   */
   readonly #turnAll = (): void => {
-    this.#turning = false
-    const due = this.#due.splice(0)
+    const { queue } = this.#context
+    const due = this.#rest ?? this.#due.splice(0)
     const pass = due.length < 8 ? undefined : new Breath(this.#environment)
     const nowMs = Math.floor(this.#environment.now())
     for (let i = 0; i < due.length; i++) {
       const actor = due[i]!
       if (i % 8 === 7 && pass!.isDue) {
-        this.#due = due.slice(i).concat(this.#due)
-        this.#turning = true
+        this.#rest = due.slice(i)
+        queue.hold()
         void this.#breath.pause().then(this.#turnAll)
         return
       }
       this.#passivation.touch(actor, nowMs)
       actor.turn(nowMs)
     }
+    if (this.#rest !== undefined) {
+      this.#rest = undefined
+      queue.goOn()
+    }
+    this.#turning = false
+    if (this.#due.length > 0) this.#turnSoon()
   }
 
   // -- the end -----------------------------------------------------------------------------------------

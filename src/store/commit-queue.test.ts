@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as settled } from 'node:timers/promises'
 import { type Commit, commit } from './commit.ts'
 import { CommitQueue, type CommitQueueLimits } from './commit-queue.ts'
 import type { AppendResult } from './store.ts'
@@ -128,6 +129,42 @@ test('a batch has no more commits than its bound', async () => {
   for (let batch = 0; batch < 3; batch++) (await writer.next()).answer()
   await appended
   assert.deepEqual(sizes(writer), [4, 4, 2])
+})
+
+test('a queue that is held writes only full batches, and the rest when it goes on', async () => {
+  const writer = new HeldWriter()
+  const queue = new CommitQueue(writer.write, { ...limits, batchCommitsMax: 3 })
+  queue.hold()
+  const first = queue.append([one()])
+  await settled()
+  assert.deepEqual(sizes(writer), [])
+  const rest = Promise.all(Array.from({ length: 4 }, () => queue.append([one()])))
+  ;(await writer.next()).answer()
+  await first
+  await settled()
+  assert.deepEqual(sizes(writer), [3])
+  queue.goOn()
+  ;(await writer.next()).answer()
+  await rest
+  assert.deepEqual(sizes(writer), [3, 2])
+})
+
+test('what comes while a batch is written waits for a queue that is held meanwhile', async () => {
+  const writer = new HeldWriter()
+  const queue = new CommitQueue(writer.write, limits)
+  const first = queue.append([one()])
+  const held = await writer.next()
+  queue.hold()
+  const second = queue.append([one()])
+  held.answer()
+  await first
+  await settled()
+  const third = queue.append([one()])
+  assert.deepEqual(sizes(writer), [1])
+  queue.goOn()
+  ;(await writer.next()).answer()
+  await Promise.all([second, third])
+  assert.deepEqual(sizes(writer), [1, 2])
 })
 
 test('a batch is no larger than its bound', async () => {

@@ -42,6 +42,7 @@ export class CommitQueue {
   #waiting: Waiting[] = []
   #commitsWaiting = 0
   #busy = false
+  #isHeld = false
 
   constructor(write: WriteGroups, limits: CommitQueueLimits) {
     this.#write = write
@@ -73,13 +74,30 @@ export class CommitQueue {
   ): void {
     this.#waiting.push({ commits, writer, onWritten, onFailed })
     this.#commitsWaiting += commits.length
-    if (this.#busy) return
+    if (this.#busy || !this.#isDue) return
     this.#busy = true
     soon(() => this.#run())
   }
 
+  /** More commits will come soon: only a full batch begins, until `goOn` is called. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  /** What waits may be written again. */
+  goOn(): void {
+    this.#isHeld = false
+    if (this.#busy || !this.#isDue) return
+    this.#busy = true
+    void this.#run()
+  }
+
+  get #isDue(): boolean {
+    return this.#waiting.length > 0 && (!this.#isHeld || this.#commitsWaiting >= this.#limits.batchCommitsMax)
+  }
+
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (this.#isDue) {
       const batch = this.#take()
       try {
         const groups = batch.map(({ commits }) => commits)
