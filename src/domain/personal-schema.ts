@@ -15,6 +15,7 @@ import { changed, forgotten, Personal, personalFrom, plainOf, textOf } from './p
 import { type FieldTree, putAt, replaceFields, treeOf } from './personal-fields.ts'
 import { personalJsonSchema } from './personal-json-schema.ts'
 import type { MayBePersonal, PersonalField, WithPersonal } from './personal-types.ts'
+import { Another } from './private-mark.ts'
 import { check, type In, isSchema, type Out, type Schema } from './schema.ts'
 import { SealedValue, valueIn } from './sealed-value.ts'
 import type { StandardSchemaV1 } from './standard-schema.ts'
@@ -41,12 +42,22 @@ interface Declared {
   readonly fields: readonly string[]
 }
 
-const declarations = new WeakMap<Schema, Declared>()
-/** Whether there are any. Every command asks for its schema and for those of its events. */
-let areAny = false
+/** Marks a schema with personal fields. Every command asks for its schema and for those of its events. */
+class Declaration extends Another {
+  readonly #declared: Declared
+
+  constructor(schema: Schema, declared: Declared) {
+    super(schema)
+    this.#declared = declared
+  }
+
+  static of(schema: Schema): Declared | undefined {
+    return #declared in schema ? schema.#declared : undefined
+  }
+}
 
 /** Whether some fields of a schema are personal. */
-export const hasPersonal = (schema: Schema): boolean => areAny && declarations.has(schema)
+export const hasPersonal = (schema: Schema): boolean => Declaration.of(schema) !== undefined
 
 /**
  * A schema for a command, or for a revision of an event, with personal fields. For the first schema of an event there
@@ -71,19 +82,18 @@ export function personalSchema(where: string, schema: Schema, declaration: Perso
   if (typeof subject !== 'function') invalid(where, 'its subject must be a function that returns an id')
   const isNames = Array.isArray(fields) && fields.length > 0 && fields.every((field) => typeof field === 'string')
   if (!isNames) invalid(where, `its fields are ${listExpected(fields, 'names of fields')}`)
-  const all = [...fields, ...(declarations.get(schema)?.fields ?? [])]
+  const all = [...fields, ...(Declaration.of(schema)?.fields ?? [])]
   const declared: Declared = { inner: schema, subject, own: treeOf(fields), all: treeOf(all), fields: all }
-  const made: Schema = Object.freeze({
+  const made: Schema = {
     '~standard': Object.freeze({
       version: 1 as const,
       vendor: 'mneme',
       validate: (value: unknown) => validate(declared, value),
       ...personalJsonSchema(schema, declared.own),
     }),
-  })
-  declarations.set(made, declared)
-  areAny = true
-  return made
+  }
+  new Declaration(made, declared)
+  return Object.freeze(made)
 }
 
 function invalid(where: string, reason: string): never {
@@ -93,10 +103,10 @@ function invalid(where: string, reason: string): never {
 const noFields: FieldTree = Object.freeze([])
 
 /** All personal fields of a schema. */
-const fieldsOf = (schema: Schema): FieldTree => declarations.get(schema)?.all ?? noFields
+const fieldsOf = (schema: Schema): FieldTree => Declaration.of(schema)?.all ?? noFields
 
 /** The names of all personal fields of a schema. */
-export const personalFieldsOf = (schema: Schema): readonly string[] => declarations.get(schema)?.fields ?? []
+export const personalFieldsOf = (schema: Schema): readonly string[] => Declaration.of(schema)?.fields ?? []
 
 /** The data with other personal values. */
 export const replacePersonal = (
@@ -145,7 +155,9 @@ export function unsealedIn(schema: Schema, data: unknown): readonly SealedValue[
 export function hasTypes(data: unknown): boolean {
   if (typeof data !== 'object' || data === null || SealedValue.is(data)) return false
   if (Array.isArray(data)) return data.some(hasTypes)
-  return !isPlain(data) || Object.values(data).some(hasTypes)
+  if (!isPlain(data)) return true
+  for (const key in data) if (hasTypes((data as Readonly<Record<string, unknown>>)[key])) return true
+  return false
 }
 
 /** Whether stored data is read. Plain values in it were stored before their field was declared as personal. */
@@ -169,21 +181,27 @@ interface Held {
   readonly sealed: SealedValue
   readonly plain: unknown
 }
-type Found = ReadonlyMap<string, Held>
+interface Found {
+  readonly held: Map<string, Held>
+  /** Whether any of them reads as forgotten. */
+  isLost: boolean
+}
 
-const nothingFound: Found = new Map()
+const nothingFound: Found = { held: new Map(), isLost: false }
 
 function validate(declared: Declared, value: unknown): Result | Promise<Result> {
-  let found: Map<string, Held> | undefined
+  let found: Found | undefined
   const unboxed = replaceFields(value, declared.own, (item, place) => {
     const sealed = sealedOf(item)
     if (sealed === undefined) return item
     const plain = plainOf(sealed)
     // It has served its purpose: from now on only the key gives it back.
     SealedValue.release(sealed)
-    found ??= new Map()
-    found.set(place, { sealed, plain })
-    return plain === forgotten ? undefined : plain
+    found ??= { held: new Map(), isLost: false }
+    found.held.set(place, { sealed, plain })
+    if (plain !== forgotten) return plain
+    found.isLost = true
+    return undefined
   })
   return checked(declared, unboxed, found ?? nothingFound)
 }
@@ -197,7 +215,7 @@ function checked(declared: Declared, unboxed: unknown, found: Found): Result | P
   }
   if (result instanceof Promise) return result
   if (result.issues === undefined) return output(declared, result.value, found)
-  const lost = [...found].flatMap(([place, { plain }]) => (plain === forgotten ? [place] : []))
+  const lost = [...found.held].flatMap(([place, { plain }]) => (plain === forgotten ? [place] : []))
   const places = result.issues.map(placeOf)
   const isOnlyLost = places.every((place) => lost.some((each) => place === each || place.startsWith(`${each}.`)))
   if (lost.length > 0 && isOnlyLost) return output(declared, unboxed, found)
@@ -229,14 +247,15 @@ function output(declared: Declared, data: unknown, found: Found): Result {
     }
   })
   if (objection !== undefined) return { issues: [{ message: objection }] }
+  if (!found.isLost) return { value: wrapped }
   let whole = wrapped
-  for (const [place, { sealed, plain }] of found) if (plain === forgotten) whole = putAt(whole, place, sealed)
+  for (const [place, { sealed, plain }] of found.held) if (plain === forgotten) whole = putAt(whole, place, sealed)
   return { value: whole }
 }
 
 /** The personal value that a field had before the schema. If the schema has changed it, one with the same key. */
 function beforeAt(found: Found, place: string, item: unknown): SealedValue | undefined {
-  const before = found.get(place)
+  const before = found.held.get(place)
   if (before === undefined || before.plain === forgotten) return undefined
   const isSame = difference(before.plain, item) === undefined
   return isSame ? before.sealed : changed(before.sealed, item)

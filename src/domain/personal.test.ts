@@ -68,6 +68,40 @@ test('a personal value passes its schema as it is, and keeps its box', () => {
   assert.equal(valid(Person, { id: '1', email }).email, email)
 })
 
+test('a value reads as it was given, whatever characters it has', () => {
+  const texts = [
+    '',
+    'Ada',
+    '"',
+    '\\',
+    'C:\\new',
+    'a"b',
+    'a\nb',
+    '\u0000',
+    'é€𝄞',
+    '\ud800',
+    '\u2028',
+    '"Ada"',
+    '{"a":1}',
+  ]
+  for (const value of [
+    ...texts,
+    0,
+    -1.5,
+    true,
+    null,
+    ['Ada', '"'],
+    { name: 'a"b' },
+    new Date(0),
+    new Map([['a', 'b']]),
+  ]) {
+    const made = sealed(testKey('ada'), value)
+    assert.deepEqual(made.value, value)
+    SealedValue.release(made)
+    assert.deepEqual(made.value, value)
+  }
+})
+
 test('a value that its schema changes gets a new box of the same key', () => {
   const key = testKey('1')
   const Trimmed = personal(z.object({ id: z.string(), name: z.string().trim() }), { ...declaration, fields: ['name'] })

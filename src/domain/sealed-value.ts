@@ -68,6 +68,8 @@ export class SealedValue {
     this.#key = origin.key
     this.#box = origin.box
     this.#isClear = origin.isClear ?? false
+    // Its private fields still change.
+    Object.freeze(this)
   }
 
   /** Whose it is. */
@@ -113,10 +115,11 @@ export class SealedValue {
     }
     if (parts === 0) return
     const sealed = key.seal(text)
+    const start = boxStart(key)
     let part = 0
     for (const value of all) {
       if (!SealedValue.isUnsealed(value)) continue
-      const box: Box = { $personal: boxText(key, part++, sealed) }
+      const box: Box = { $personal: start + partText(part++) + sealed }
       new Connected(box, value)
       value.#box = Object.freeze(box)
       value.#key = key
@@ -167,7 +170,7 @@ export class SealedValue {
     const subject = value.#subject
     const key = value.#key
     if (key === undefined || key.isDestroyed) return { subject, text, isClear: value.#isClear }
-    return { subject, key, box: Object.freeze({ $personal: boxText(key, 0, key.seal(text)) }) }
+    return { subject, key, box: Object.freeze({ $personal: boxStart(key) + partText(0) + key.seal(text) }) }
   }
 
   /** Whether a box is the form of a value, as far as this can be known without its key. */
@@ -204,7 +207,13 @@ const separator = '\n'
 /** Texts are sealed together up to this sum of their lengths, since each box has the whole encrypted text. */
 const sharedMax = 200
 
-const boxText = (key: SubjectKey, part: number, sealed: string): string => `${format}${key.id}.${part}.${sealed}`
+/**
+ * The text of a box is this, its part, and what is encrypted. Each string that is added costs memory until it is
+ * stored.
+ */
+const boxStart = (key: SubjectKey): string => `${format}${key.id}.`
+const firstParts = ['0.', '1.', '2.', '3.']
+const partText = (part: number): string => firstParts[part] ?? `${part}.`
 
 /** @throws StoreError `STORE_CORRUPT` */
 function openedText(key: SubjectKey, { $personal }: Box): string {

@@ -75,7 +75,7 @@ let copies: Map<object, object> | undefined
 
 /** Freezes an object and everything in it. */
 function guarded(object: object, depth: number): object {
-  if (Frozen.has(object)) return object
+  if (SealedValue.is(object) || Frozen.has(object)) return object
   if (depth >= depthMax || typeof object === 'function') return open(object)
   const copy = copies?.get(object)
   if (copy !== undefined) return copy
@@ -143,7 +143,6 @@ function guardedRecord(record: Fields, depth: number): object {
  * replaces it. A copy also replaces it if a part of it has to be replaced.
  */
 function guardedSpecial(object: object, depth: number): object {
-  if (SealedValue.is(object)) return Object.freeze(object)
   const changing = changingOf(object)
   if (changing === undefined || hasMore(object)) return open(object)
   let isSame = Object.isExtensible(object) && Object.getOwnPropertyNames(object).length === 0
