@@ -35,7 +35,6 @@ import { Observing } from '../runtime/observing.ts'
 import { checkRuntime } from '../runtime/platform.ts'
 import type { OpenOptions, Store, StoreFactory } from '../store/store.ts'
 import { addressed } from './addressed.ts'
-import { systemCipher } from './cipher/system-cipher.ts'
 import { facade } from './facade.ts'
 import { declaresPersonal, forgetting } from './forgetting.ts'
 import { attempt, type Sender } from './handle.ts'
@@ -50,6 +49,7 @@ import {
 import { Singletons } from './singletons.ts'
 import { type StartOptions, settle } from './start-options.ts'
 import { closeStores, type Stores, stopDomain } from './stop.ts'
+import { systemCipher } from './system-cipher.ts'
 import { systemEnvironment } from './system-environment.ts'
 
 /** All parts of a domain. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { heldStore } from '../../../test/support/stores/held-store.ts'
-import { systemCipher } from '../../application/cipher/system-cipher.ts'
+import { systemCipher } from '../../application/system-cipher.ts'
 import { memory, StoreError } from '../../index.ts'
 import type { Store } from '../../store/store.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
