@@ -67,6 +67,9 @@ export const isWrongIsolation = (error: unknown): boolean => stateOf(error) === 
 /** Whether a statement tried to write where that is not allowed. */
 export const isReadOnly = (error: unknown): boolean => stateOf(error) === states.readOnly
 
+/** Whether the role has no right to do that. */
+export const isNotPermitted = (error: unknown): boolean => stateOf(error) === states.noPrivilege
+
 /** Whether a standby could have caused the error: it takes no writes, and may lack what is on the primary. */
 export const isAsOfStandby = (error: unknown): boolean => isReadOnly(error) || damageStates.has(stateOf(error) ?? '')
 

@@ -201,6 +201,33 @@ await onServer('The tables', findPostgres, (server) => {
     await assert.rejects(store.append([simpleCommit('c')]), { code: 'STORE_READ_ONLY' })
   })
 
+  test('answer every question of a role that may only read', async (context) => {
+    const schema = own(context)
+    const writer = await openStore(context, server, { schema })
+    const [stored] = await writer.append([simpleCommit('c')])
+    const role = `onlooker_${Date.now()}`
+    await sql(`CREATE ROLE ${role} LOGIN; GRANT USAGE ON SCHEMA ${quoted(schema)} TO ${role};
+      GRANT SELECT ON ALL TABLES IN SCHEMA ${quoted(schema)} TO ${role}`)
+    context.after(() => sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`))
+    const url = new URL(server.url)
+    url.username = role
+    const store = await openStore(context, { url: url.href }, { schema })
+    const stream = { aggregate: 'account', id: 'ada' }
+    const { status, ...receipt } = stored!
+    assert.equal(status, 'stored')
+    assert.partialDeepStrictEqual(await store.findCommit(stream, 'c'), receipt)
+    assert.equal(await store.findCommit(stream, 'd'), undefined)
+    assert.deepEqual(await store.streamEnds([stream]), await writer.streamEnds([stream]))
+    assert.deepEqual(await store.readStream(stream, everything), (await writer.readAll(everything)).events)
+    assert.deepEqual(
+      await store.listStreams('account', { limit: 10 }),
+      await writer.listStreams('account', { limit: 10 }),
+    )
+    assert.deepEqual(await store.loadCheckpoint('p'), await writer.loadCheckpoint('p'))
+    assert.deepEqual(await store.listRows('p', { limit: 10 }), { rows: [] })
+    assert.equal(await store.loadSnapshot(stream), undefined)
+  })
+
   test('keep events: they cannot be changed or deleted in plain SQL', async (context) => {
     const schema = own(context)
     const store = await openStore(context, server, { schema })

@@ -14,7 +14,7 @@ import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '..
 import { arrayText, isText } from '../database/binary-arrays.ts'
 import { unsigned } from '../database/checksum.ts'
 import type { Parameter, RunQuery } from '../database/database.ts'
-import { damagedAt, storeNamed } from '../database/failure.ts'
+import { damagedAt, isNotPermitted, storeNamed } from '../database/failure.ts'
 import type { Search } from '../database/read-functions.ts'
 import { lockWaitOf } from '../database/writing.ts'
 import type { Settings } from '../options.ts'
@@ -87,7 +87,8 @@ export class EventReader {
 
   /**
    * A read that finds a commit acknowledges it. If the commit's own transaction ended before the standby had it, it is
-   * visible anyway, so the read asks again in a way that waits for the standby.
+   * visible anyway, so the read asks again in a way that waits for the standby. That locks a row, which a role that may
+   * only read must not do. If there is no standby to wait for, what is visible is durable, and such a role gets it.
    */
   async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
     const { aggregate, id } = stream
@@ -96,10 +97,18 @@ export class EventReader {
     if ((await this.#run(this.#statements.commit, values)).length === 0) return undefined
     const { schema, timeoutMs, mayLoseOnPowerFailure } = this.#settings
     const writing = [!mayLoseOnPowerFailure, lockWaitOf(timeoutMs)]
-    const [row] = await this.#run(this.#statements.durableCommit, [...writing, ...values])
+    const [row] = await this.#run(this.#statements.durableCommit, [...writing, ...values]).catch(async (error) => {
+      if (!isNotPermitted(error) || (await this.#hasStandby())) throw error
+      return this.#run(this.#statements.commit, values)
+    })
     if (row === undefined) return undefined
     const found = [...row.slice(0, -1).map(Number), row.at(-1)] as unknown as ReceiptRow
     return receiptOf(schema, stream, commitId, found)
+  }
+
+  async #hasStandby(): Promise<boolean> {
+    const [row] = await this.#run(this.#statements.standbys, [])
+    return row![0] !== ''
   }
 
   async readStream(stream: StreamId, range: Range, options: ReadOptions): Promise<readonly StoredEvent[]> {

@@ -16,6 +16,8 @@ export interface EventStatements {
   readonly commit: string
   /** The same, answered when the visible events of the stream are as durable as the database promises. */
   readonly durableCommit: string
+  /** The names of the standbys that commits wait for; empty if there are none. */
+  readonly standbys: string
   readonly kinds: string
 }
 
@@ -33,6 +35,7 @@ export function eventStatements(schema: string): EventStatements {
     count: `SELECT count(*) FROM ${schema}.events c WHERE c.position >= $1 AND c.position < $2`,
     commit: commitIn(schema, '$1', '$2', '$3'),
     durableCommit: `SELECT * FROM ${schema}.durable_commit($1, $2, $3, $4, $5)`,
+    standbys: "SELECT current_setting('synchronous_standby_names')",
     kinds: `SELECT k.number, k.aggregate, k.type FROM ${schema}.kinds k`,
   }
 }
