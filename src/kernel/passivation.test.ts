@@ -59,6 +59,18 @@ describe('Passivation', () => {
     assert.equal(environment.timers, 0)
   })
 
+  test('removes aggregates after their idle time, or twice that time, although the clock is set back by hours', async () => {
+    const environment = manualEnvironment()
+    await using vaults = await startVaults({ environment, passivateAfterMs: 1000 })
+    await vaults.vault('before').add({ amount: 1 })
+    await environment.advance(500)
+    environment.setClock(new Date(environment.now() - 10 * 3_600_000))
+    await vaults.vault('after').add({ amount: 1 })
+    assert.equal(vaults.load().liveAggregates, 2)
+    await environment.advance(2000)
+    assert.equal(vaults.load().liveAggregates, 0)
+  })
+
   test('does not remove an aggregate while a command runs or waits', async () => {
     const watch = watched()
     const environment = manualEnvironment()

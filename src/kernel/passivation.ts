@@ -168,6 +168,9 @@ export class Passivation {
     this.stop()
     const nowMs = this.#environment.now()
     for (const order of this.#orders.values()) {
+      // If the clock was set back, those that were used before that count as used now.
+      for (let each = order.oldest; each !== undefined && each.use.at > nowMs; each = each.use.newer)
+        each.use.at = nowMs
       let instance = order.oldest
       while (instance !== undefined && instance.use.at + order.afterMs <= nowMs) {
         const { newer } = instance.use
