@@ -233,6 +233,31 @@ describe('A lock in doubt', () => {
   }
 })
 
+describe('A lock that its owner could not mark as free', () => {
+  for (const code of ['EMFILE', 'EACCES']) {
+    test(`is free in the same process, which is told of the failure (${code})`, async () => {
+      await using place = await testPlace()
+      let fails = false
+      const disk: Disk = {
+        ...nodeDisk,
+        async open(path, mode) {
+          if (fails && path.endsWith('/released')) throw Object.assign(new Error(code), { code })
+          return nodeDisk.open(path, mode)
+        },
+      }
+      const first = await place.open({ disk })
+      await first.append([commitTo('x', 'a')])
+      fails = true
+      const told = code === 'EMFILE' ? 'STORE_UNAVAILABLE' : 'STORE_READ_ONLY'
+      await assert.rejects(first.close(), (error) => hasCode(error, told))
+      fails = false
+      const second = await place.open({ disk })
+      assert.deepEqual(commitIds(await readLog(second)), ['a'])
+      await assert.rejects(place.open({ disk }), (error) => hasCode(error, 'STORE_LOCKED'))
+    })
+  }
+})
+
 describe('A copy of a store that is open', () => {
   test('is free, because its lock belongs to the original', async () => {
     await using place = await testPlace()

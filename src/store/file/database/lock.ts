@@ -41,7 +41,7 @@ const [ownerName, socketName, releasedName] = ['owner.json', 'life.socket', 'rel
 const unfinished = /^$|^\{[^\n]*$|\0/
 /** The number of tries before giving up. Each lost try means that another process won. */
 const triesMax = 100
-/** The number of tries to let go. If all fail, the store is locked until this process ends. */
+/** The number of tries to mark a lock as free. If all fail, only this process knows it until it ends. */
 const releaseTriesMax = 3
 
 export interface Lock {
@@ -85,7 +85,7 @@ async function tryLock(disk: Disk, directory: string, machine: Machine): Promise
     }
     for (const number of numbers) await disk.removeTree(pathOf(directory, number))
   } catch (error) {
-    await release(disk, held).catch(() => undefined)
+    await release(disk, held, machine).catch(() => undefined)
     throw error
   }
   const dead = before?.life === 'ended' ? before.owner : undefined
@@ -93,7 +93,13 @@ async function tryLock(disk: Disk, directory: string, machine: Machine): Promise
     takenOver: dead && { owner: nameOf(dead), token: dead.token },
     token: held.token,
     check: () => checkInPlace(disk, directory, held.file),
-    release: () => release(disk, held),
+    release: async () => {
+      try {
+        await release(disk, held, machine)
+      } catch (cause) {
+        throw troubleOf(directory, 'closing', cause)
+      }
+    },
   }
 }
 
@@ -130,6 +136,7 @@ async function findLock(disk: Disk, directory: string, path: string, machine: Ma
   const owner = parsed(text)
   if (owner === undefined && unfinished.test(text)) return undefined
   if ((await disk.kindOf(`${path}/${releasedName}`)) !== 'none') return { path, owner, life: 'released' }
+  if (owner !== undefined && machine.letGo.has(owner.token)) return { path, owner, life: 'released' }
   if (owner === undefined) return { path, owner, life: 'unknown' }
   const isLocal = () => disk.isLocal(directory)
   const isCopy = (await isLocal()) && owner.folder !== (await disk.identityOf(path))
@@ -190,29 +197,35 @@ async function claim(disk: Disk, path: string, machine: Machine): Promise<Held |
     return undefined
   } catch (error) {
     // It may have been made anyway.
-    await release(disk, { path, token, socket }).catch(() => undefined)
+    await release(disk, { path, token, socket }, machine).catch(() => undefined)
     await disk.removeTree(made).catch(() => undefined)
     throw error
   }
 }
 
-/** Marks a lock as free, if it still exists. */
-async function release(disk: Disk, held: Made | Held): Promise<void> {
-  const { path, token } = held
+/** Lets go of a lock, and marks it as free if it still exists. If that fails, it is free for this process alone. */
+async function release(disk: Disk, held: Made | Held, machine: Machine): Promise<void> {
   try {
-    for (let tries = 1; ; tries++) {
-      try {
-        if ((await tokenOf(disk, path)) !== token) return
-        const mark = await disk.open(`${path}/${releasedName}`, 'create')
-        await mark.close()
-        // The socket is no longer needed, and many programs cannot copy it.
-        return await disk.remove(`${path}/${socketName}`)
-      } catch (error) {
-        if (tries === releaseTriesMax) throw error
-      }
-    }
-  } finally {
+    await markAsFree(disk, held)
     await letGo(held)
+  } catch (error) {
+    await letGo(held)
+    machine.letGo.add(held.token)
+    throw error
+  }
+}
+
+async function markAsFree(disk: Disk, { path, token }: Made): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      if ((await tokenOf(disk, path)) !== token) return
+      const mark = await disk.open(`${path}/${releasedName}`, 'create')
+      await mark.close()
+      // The socket is no longer needed, and many programs cannot copy it.
+      return await disk.remove(`${path}/${socketName}`)
+    } catch (error) {
+      if (tries === releaseTriesMax) throw error
+    }
   }
 }
 

@@ -12,6 +12,8 @@ export interface Machine {
   readonly loop: EventLoop
   /** The process that opens the store. */
   thisProcess(): ProcessIdentity
+  /** The tokens of the locks that this process has let go of, but could not mark as free. */
+  readonly letGo: Set<string>
   /** Whether a process runs, as far as that is certain. */
   lifeOf(owner: ProcessIdentity, witnesses: Witnesses): Promise<Life>
   /** Listens on a socket as long as this process lives, if the machine has such sockets. */
@@ -28,6 +30,7 @@ export interface Machine {
 export const thisMachine: Machine = Object.freeze({
   loop: platformLoop,
   thisProcess,
+  letGo: new Set<string>(),
   lifeOf,
   listen,
   ask,

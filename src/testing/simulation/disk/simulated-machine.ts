@@ -27,6 +27,7 @@ export class SimulatedMachine {
     return {
       loop,
       thisProcess: () => identity,
+      letGo: new Set(),
       lifeOf: async (owner) => (this.#isRunning(owner) ? 'running' : 'ended'),
       listen: async () => undefined,
       ask: async () => 'unknown',
