@@ -96,4 +96,24 @@ describe('A rebuild', () => {
     await pots.projections.rebuild('rows')
     assert.deepEqual(await pots.rows.get('a'), { amounts: [1] })
   })
+
+  test('is not refused because of one that was refused late, and whose lease nobody has', async () => {
+    const { store, hold, lose } = heldStore(memory())
+    await using pots = await startRows({ store })
+    await pots.pot('a').put({ amount: 1 })
+    const isLease = (name: string) => name === 'rebuild rows'
+    lose('releaseLease', isLease)
+    const building = hold('question', 'loadCheckpoint', (name: string) => name.startsWith('rebuilt'))
+    const first = pots.projections.rebuild('rows')
+    await building.isThere
+    const asking = hold('answer', 'acquireLease', isLease)
+    const second = Promise.resolve(pots.projections.rebuild('rows'))
+    await asking.isThere
+    building.release()
+    await first
+    asking.release()
+    await assert.rejects(second, { code: 'REBUILD_RUNNING' })
+    await pots.projections.rebuild('rows')
+    assert.deepEqual(await pots.rows.get('a'), { amounts: [1] })
+  })
 })

@@ -312,15 +312,18 @@ export class Rebuilder {
     this.#unusedOwner = undefined
     const name = `rebuild ${projection.name}`
     const lease = new Leadership({ store, environment, name, owner: id, durationMs: leaseMs, isFenced: true })
+    let isRefused = false
     try {
-      if (!(await lease.keep())) this.#refuse()
+      isRefused = !(await lease.keep())
+      if (isRefused) this.#refuse()
       return await work(lease)
     } catch (error) {
       if (error instanceof ConflictError) this.#refuse()
       throw error
     } finally {
       await lease.release().catch(() => {})
-      this.#unusedOwner = id
+      // The store has no lease of one that was refused, but perhaps of another one that has ended meanwhile.
+      if (!isRefused || this.#unusedOwner === undefined) this.#unusedOwner = id
     }
   }
 
