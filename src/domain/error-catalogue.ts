@@ -317,6 +317,12 @@ export const catalogue = {
       `The store ${f.store} is damaged at ${f.where}: ${f.reason}`,
     'Restore it from a backup. Nothing was changed.',
   ),
+  LOG_UNFINISHED: entry(
+    (f: { readonly store: string; readonly position: number }) =>
+      `The log of the store ${f.store} ends at position ${f.position}, within a commit: a quota or the space of the server ended there, and it kept only the beginning`,
+    'Raise the limit, or free space. The process that wrote the commit then stores the rest. If that process has ended, restart the server with the higher limit: it has the rest too. Until then nothing is appended.',
+    true,
+  ),
   LOG_REPLACED: entry(
     (f: { readonly store: string; readonly position: number; readonly head: number }) =>
       f.position > f.head

@@ -66,6 +66,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   STORE_READ_ONLY: { store: 'sqlite' },
   STORE_LOCKED: { store: 'file', owner: 'process 5' },
   STORE_CORRUPT: { store: 'file', where: 'line 5', reason: 'the checksum is wrong' },
+  LOG_UNFINISHED: { store: 'nats', position: 5 },
   STORE_TOO_NEW: { store: 'file', version: 9, known: 1 },
   STORE_TOO_OLD: { store: 'file', version: 1, known: 2 },
   STORE_NAMES_TAKEN: { store: 'sqlite', names: ['events', 'leases'] },

@@ -188,6 +188,7 @@ type StoreCode =
   | 'STORE_READ_ONLY'
   | 'STORE_LOCKED'
   | 'STORE_CORRUPT'
+  | 'LOG_UNFINISHED'
   | 'LOG_REPLACED'
   | 'STORE_TOO_NEW'
   | 'STORE_TOO_OLD'

@@ -8,6 +8,7 @@ export interface StoreWarning {
     | 'INDEX_REBUILT'
     | 'LOCK_TAKEN_OVER'
     | 'DURABILITY_WEAKENED'
+    | 'QUOTA_NOT_RESERVED'
     | 'NOT_LISTENING'
     | 'STORE_SLOW'
   readonly message: string

@@ -153,8 +153,8 @@ export interface EventStore {
    * @returns one result for each commit, in order; `[]` for no commits
    * @throws InputError `COMMIT_TOO_LARGE` before anything is written
    * @throws StoreError `STORE_FULL`, `STORE_READ_ONLY`, `STORE_HALTED`, `STORE_CLOSED`, `NOT_STORED`: certainly nothing
-   *   was stored. `STORE_UNAVAILABLE`: that is unknown; appending the same commits again is safe and returns the
-   *   result.
+   *   was stored. `STORE_UNAVAILABLE`, `LOG_UNFINISHED`: that is unknown; appending the same commits again is safe and
+   *   returns the result.
    */
   append(commits: readonly Commit[], options?: AppendOptions): Promise<readonly AppendResult[]>
 

@@ -30,7 +30,14 @@ export class LeftToNewer extends Error {
 /** Failures of a store. Errors of the handler's own SQL or transaction are not among them. */
 const ofStores: ReadonlySet<ErrorCode> = new Set([
   ...(['STORE_UNAVAILABLE', 'NOT_STORED', 'STORE_FULL', 'STORE_READ_ONLY', 'STORE_LOCKED', 'STORE_CLOSED'] as const),
-  ...(['STORE_CORRUPT', 'STORE_HALTED', 'STORE_TOO_NEW', 'STORE_NOT_MIGRATED', 'LOG_REPLACED'] as const),
+  ...([
+    'STORE_CORRUPT',
+    'LOG_UNFINISHED',
+    'STORE_HALTED',
+    'STORE_TOO_NEW',
+    'STORE_NOT_MIGRATED',
+    'LOG_REPLACED',
+  ] as const),
   ...(['KEY_MISSING', 'KEYS_UNCONFIRMED', 'KEYS_REPLACED', 'PERSONAL_TOO_NEW'] as const),
 ])
 /** Failures that end without a change, and that are not the fault of a handler. */
@@ -40,6 +47,7 @@ const passing: ReadonlySet<ErrorCode> = new Set([
     'NOT_STORED',
     'STORE_FULL',
     'STORE_LOCKED',
+    'LOG_UNFINISHED',
     'KEYS_UNCONFIRMED',
     'OUTCOME_UNKNOWN',
     'OVERLOADED',

@@ -32,6 +32,21 @@ export interface NatsCluster extends TestServer {
   readonly servers: readonly ServerControl[]
 }
 
+/** A server whose storage is limited, by a quota of the account or by its own. */
+export interface LimitedNats extends TestServer {
+  readonly control: ServerControl
+  /** Sets other limits: at once, or when it is started again. */
+  limit(limits: NatsLimits): Promise<void>
+}
+
+export interface NatsLimits {
+  /** Of the account, in bytes. It counts at once. */
+  readonly account?: number
+  /** Of the server, in bytes. It counts from the next start. */
+  readonly server?: number
+  readonly syncs?: boolean
+}
+
 /** Where a server listens, and the routes to the other servers of its cluster. */
 interface Ports {
   readonly client: number
@@ -55,6 +70,15 @@ export const findNatsCluster: FindServer<NatsCluster> = async () => {
   if (leftOut !== undefined) return { missing: leftOut }
   const program = await findProgram()
   return typeof program === 'string' ? startTogether(program, clusterSize) : program
+}
+
+export async function findLimitedNats(limits: NatsLimits): Promise<LimitedNats | NoServer> {
+  if (leftOut !== undefined) return { missing: leftOut }
+  const program = await findProgram()
+  if (typeof program !== 'string') return program
+  const started = await startTogether(program, 1, limits)
+  const server = started.servers[0]!
+  return { ...started, control: server, limit: (other) => server.limit(other) }
 }
 
 /** The path of a server, or why there is none. */
@@ -105,12 +129,16 @@ async function external(url: string): Promise<TestServer> {
 }
 
 /** One server, or a cluster. */
-async function startTogether(program: string, size: number): Promise<NatsCluster> {
+async function startTogether(
+  program: string,
+  size: number,
+  limits: NatsLimits = {},
+): Promise<NatsCluster & { readonly servers: readonly ServerProcess[] }> {
   const data = await mkdtemp(join(tmpdir(), 'mneme-nats-'))
   let servers: readonly ServerProcess[] | undefined
   for (let tries = 1; servers === undefined; tries++) {
     const place = join(data, `${tries}`)
-    const starting = await prepare(program, place, size)
+    const starting = await prepare(program, place, size, limits)
     servers = await Promise.all(starting.map(async (server) => server.start())).then(
       () => starting,
       async (error: unknown) => {
@@ -138,7 +166,12 @@ async function startTogether(program: string, size: number): Promise<NatsCluster
   }
 }
 
-async function prepare(program: string, place: string, size: number): Promise<readonly ServerProcess[]> {
+async function prepare(
+  program: string,
+  place: string,
+  size: number,
+  limits: NatsLimits,
+): Promise<readonly ServerProcess[]> {
   const free = await freePorts(2 * size)
   const routes = free.slice(size)
   return Promise.all(
@@ -146,8 +179,9 @@ async function prepare(program: string, place: string, size: number): Promise<re
       const folder = join(place, `${i}`)
       await mkdir(folder, { recursive: true })
       const ports: Ports = size === 1 ? { client } : { client, route: routes[i]!, routes }
-      await writeFile(join(folder, 'nats.conf'), configOf(`n${i}`, folder, ports))
-      return new ServerProcess(program, folder, client, size)
+      const server = new ServerProcess(program, folder, ports, size, `n${i}`)
+      await server.limit(limits)
+      return server
     }),
   )
 }
@@ -161,14 +195,23 @@ async function freePorts(count: number): Promise<readonly number[]> {
   return ports
 }
 
-function configOf(name: string, folder: string, { client, route, routes }: Ports): string {
+function configOf(
+  name: string,
+  folder: string,
+  { client, route, routes }: Ports,
+  { account, server, syncs = true }: NatsLimits,
+): string {
   const lines = [
     `server_name: ${name}`,
     `listen: "127.0.0.1:${client}"`,
     `pid_file: "${join(folder, 'pid')}"`,
     `max_payload: ${payloadMax}`,
-    `jetstream { store_dir: "${folder}", sync_interval: always }`,
+    `jetstream { store_dir: "${folder}"${syncs ? ', sync_interval: always' : ''}${server === undefined ? '' : `, max_file_store: ${server}`} }`,
   ]
+  if (account !== undefined) {
+    lines.push(`accounts { A { jetstream: { max_file: ${account} }, users: [{ user: a, password: a }] } }`)
+    lines.push('no_auth_user: a')
+  }
   if (route !== undefined) {
     const urls = routes!.map((port) => `"nats://127.0.0.1:${port}"`).join(', ')
     lines.push(`cluster { name: mneme, listen: "127.0.0.1:${route}", routes: [${urls}] }`)
@@ -181,15 +224,25 @@ class ServerProcess implements ServerControl {
   readonly host: string
   readonly #program: string
   readonly #folder: string
+  readonly #ports: Ports
   readonly #clusterSize: number
+  readonly #name: string
   #child: ReturnType<typeof spawn> | undefined
   #watchdog: Watchdog | undefined
 
-  constructor(program: string, folder: string, port: number, size: number) {
-    this.host = `127.0.0.1:${port}`
+  constructor(program: string, folder: string, ports: Ports, size: number, name: string) {
+    this.host = `127.0.0.1:${ports.client}`
     this.#program = program
     this.#folder = folder
+    this.#ports = ports
     this.#clusterSize = size
+    this.#name = name
+  }
+
+  /** Writes its configuration. A running server takes over what it can. */
+  async limit(limits: NatsLimits): Promise<void> {
+    await writeFile(join(this.#folder, 'nats.conf'), configOf(this.#name, this.#folder, this.#ports, limits))
+    this.#child?.kill('SIGHUP')
   }
 
   async start(): Promise<void> {

@@ -26,6 +26,8 @@ export interface Outgoing {
   readonly data: string
   /** The sequence of the last message of the subject before this one; 0 if there must be none. */
   readonly expected?: number
+  /** The sequence of the last message of the whole JetStream stream before this one. */
+  readonly expectedLast?: number
   /** In how many seconds the server removes it. */
   readonly ttlSeconds?: number
 }
@@ -69,6 +71,16 @@ const reconnectMs = 100
 const askMsMin = 500
 const againMs = 50
 const decoder = new TextDecoder()
+/** The end of a batch's name when it is sent once more. */
+export const again = '-again'
+
+/** How a batch is sent. */
+interface Sending {
+  readonly waitMs: number
+  readonly batch: string
+  /** Where the messages before the last one are answered, if they are. */
+  readonly reply?: string
+}
 
 interface ServerFacts {
   readonly version: string
@@ -135,10 +147,11 @@ export class Connection {
   /**
    * A request to JetStream's API that may be sent twice.
    *
+   * @param patienceMs how long it asks again
    * @throws Refused, NoAnswer, ConnectionLost, NobodyThere
    */
-  api<Answer>(name: string, body: object = {}): Promise<Answer> {
-    return this.#again(async (waitMs) => {
+  api<Answer>(name: string, body: object = {}, patienceMs: number = this.#timeoutMs): Promise<Answer> {
+    return this.#again(patienceMs, async (waitMs) => {
       const message = await this.#request(`$JS.API.${name}`, JSON.stringify(body), undefined, waitMs)
       const answer = JSON.parse(decoder.decode(message.data))
       if (answer.error !== undefined) throw new Refused(answer.error)
@@ -151,13 +164,19 @@ export class Connection {
    * than that the batch is incomplete, it is sent once more, and the server is asked what it has against each message.
    *
    * @param waitMs how long it waits for an answer
+   * @param batch a name that no other batch has (`nextBatch`)
    * @returns the sequence of the last message; they are adjacent
    * @throws Refused or NobodyThere if nothing was stored, unless a quota was reached (`isOfBatch`); NoAnswer or
    *   ConnectionLost if that is unknown
    */
-  async publish(stream: string, messages: readonly Outgoing[], waitMs: number = this.#timeoutMs): Promise<number> {
+  async publish(
+    stream: string,
+    messages: readonly Outgoing[],
+    waitMs: number = this.#timeoutMs,
+    batch: string = this.nextBatch(),
+  ): Promise<number> {
     try {
-      return await this.#publish(stream, messages, waitMs)
+      return await this.#publish(stream, messages, { waitMs, batch })
     } catch (error) {
       if (messages.length < 2 || !isBatchGivenUp(error)) throw error
     }
@@ -169,7 +188,8 @@ export class Connection {
     }
     this.#waiting.set(token, { take, fail: () => {}, touch: () => {} })
     try {
-      return await this.#publish(stream, messages, waitMs, `${this.#inbox}.${token}`)
+      const reply = `${this.#inbox}.${token}`
+      return await this.#publish(stream, messages, { waitMs, batch: batch + again, reply })
     } catch (error) {
       throw isBatchGivenUp(error) && refusal !== undefined ? new Refused(refusal) : error
     } finally {
@@ -177,9 +197,12 @@ export class Connection {
     }
   }
 
-  /** @param reply where the messages before the last one are answered, if they are */
-  async #publish(stream: string, messages: readonly Outgoing[], waitMs: number, reply?: string): Promise<number> {
-    const batch = `${this.#inbox.slice(-12)}${++this.#batches}`
+  /** A name for a batch. */
+  nextBatch(): string {
+    return `${this.#inbox.slice(-12)}${++this.#batches}`
+  }
+
+  async #publish(stream: string, messages: readonly Outgoing[], { waitMs, batch, reply }: Sending): Promise<number> {
     const last = messages.length - 1
     for (let i = 0; i < last; i++) {
       const message = messages[i]!
@@ -197,7 +220,7 @@ export class Connection {
 
   /** Some stored messages, by a direct get of a batch: from the server that answers first, leader or not. */
   several(stream: string, request: object): Promise<Several> {
-    return this.#again(async (waitMs) => {
+    return this.#again(this.#timeoutMs, async (waitMs) => {
       const messages: Stored[] = []
       let end: MsgHdrs | undefined
       const take = ({ headers, data }: Msg) => {
@@ -214,12 +237,13 @@ export class Connection {
     })
   }
 
-  /** One stored message from the leader, if there is one. */
-  async fromLeader(stream: string, request: object): Promise<Stored | undefined> {
-    type Answer = { readonly message: { readonly subject: string; readonly seq: number; readonly data?: string } }
+  /** One stored message from the leader, with its headers, if there is one. */
+  async fromLeader(stream: string, request: object): Promise<(Stored & { readonly headers: string }) | undefined> {
+    type Message = { readonly subject: string; readonly seq: number; readonly data?: string; readonly hdrs?: string }
     try {
-      const { message } = await this.api<Answer>(`STREAM.MSG.GET.${stream}`, request)
-      return { subject: message.subject, sequence: message.seq, data: Buffer.from(message.data ?? '', 'base64') }
+      const { message } = await this.api<{ readonly message: Message }>(`STREAM.MSG.GET.${stream}`, request)
+      const { subject, seq: sequence, data = '', hdrs = '' } = message
+      return { subject, sequence, data: Buffer.from(data, 'base64'), headers: Buffer.from(hdrs, 'base64').toString() }
     } catch (error) {
       if (isMissingMessage(error)) return undefined
       throw error
@@ -245,20 +269,21 @@ export class Connection {
     if (this.#isOwn) await this.#connection.close()
   }
 
-  #headersOf({ expected, ttlSeconds }: Outgoing, batch: string, sequence: number): MsgHdrs {
+  #headersOf({ expected, expectedLast, ttlSeconds }: Outgoing, batch: string, sequence: number): MsgHdrs {
     const headers = this.#driver.headers()
     headers.set('Nats-Batch-Id', batch)
     headers.set('Nats-Batch-Sequence', String(sequence))
     if (expected !== undefined) headers.set('Nats-Expected-Last-Subject-Sequence', String(expected))
+    if (expectedLast !== undefined) headers.set('Nats-Expected-Last-Sequence', String(expectedLast))
     if (ttlSeconds !== undefined) headers.set('Nats-TTL', `${ttlSeconds}s`)
     return headers
   }
 
   /** Asks again when an answer was lost, or when a cluster is electing a leader, until the time is over. */
-  async #again<Answer>(ask: (waitMs: number) => Promise<Answer>): Promise<Answer> {
+  async #again<Answer>(patienceMs: number, ask: (waitMs: number) => Promise<Answer>): Promise<Answer> {
     const start = elapsedMs()
     for (let waitMs = askMsMin; ; waitMs *= 2) {
-      const left = this.#timeoutMs - (elapsedMs() - start)
+      const left = patienceMs - (elapsedMs() - start)
       try {
         return await ask(Math.min(waitMs, left))
       } catch (error) {

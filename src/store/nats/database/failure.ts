@@ -63,6 +63,24 @@ export class NobodyThere extends Error {
   }
 }
 
+/** What the server says when the quota of the account is used up. */
+export const quotaReached = (): Refused =>
+  new Refused({ code: 400, err_code: 10_002, description: 'resource limits exceeded for account' })
+
+/**
+ * The server has stored only the first messages of a batch, because a quota ended there. The rest of it may follow, so
+ * it is unknown what becomes of it.
+ */
+export class Unfinished extends Error {
+  /** The sequence of the last message. */
+  readonly position: number
+
+  constructor(position: number, cause?: unknown) {
+    super(`the server stored only the first messages of a batch, up to ${position}`, { cause })
+    this.position = position
+  }
+}
+
 const isOneOf =
   (wanted: readonly number[]) =>
   (error: unknown): boolean =>
@@ -86,13 +104,18 @@ const isStoreFailed = isOneOf(codes.storeFailed)
 /** Limits of a stream, which the server looks at before it writes. After a failure of its disk, a write is in doubt. */
 const limitsReached = new Set(['maximum bytes exceeded', 'maximum messages exceeded'])
 const isQuotaReached = isOneOf(codes.insufficientResources)
-const isFull = (error: unknown): boolean =>
+/** Whether the server may have kept the first messages of a batch, and have refused the others. */
+export const mayBeUnfinished = (error: unknown): boolean =>
+  isInDoubt(error) || (isQuotaReached(error) && (error as Refused).isOfBatch)
+export const isFull = (error: unknown): boolean =>
   (isQuotaReached(error) && !(error as Refused).isOfBatch) ||
   (isStoreFailed(error) && limitsReached.has((error as Refused).refusal.description))
 
 /** The catalogue's error for a failed read. `doing` completes "failed while ...". */
 export function readErrorOf(store: string, doing: string, error: unknown): MnemeError {
-  return error instanceof MnemeError ? error : new StoreError('STORE_UNAVAILABLE', { store, doing }, error)
+  if (error instanceof MnemeError) return error
+  if (error instanceof Unfinished) return new StoreError('LOG_UNFINISHED', { store, position: error.position }, error)
+  return new StoreError('STORE_UNAVAILABLE', { store, doing }, error)
 }
 
 /**

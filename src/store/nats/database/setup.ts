@@ -12,6 +12,7 @@ import type { OpenOptions } from '../../store.ts'
 import type { Settings } from '../options.ts'
 import { Connection } from './connection.ts'
 import { isMadeByOthers, isMissingStream } from './failure.ts'
+import { Room } from './room.ts'
 import { JetStream, type StreamInfo } from './stream.ts'
 import { Subjects } from './subjects.ts'
 
@@ -34,14 +35,15 @@ export async function openDatabase(settings: Settings, { warn }: Pick<OpenOption
   try {
     checkServer(connection, settings)
     const subjects = new Subjects(settings.prefix)
-    const log = await makeOrCheck(connection, settings, `${settings.prefix}_log`, {
+    const room = new Room(connection)
+    const log = await makeOrCheck(connection, settings, room, `${settings.prefix}_log`, {
       subjects: [subjects.events],
       discard: 'new',
       max_msgs_per_subject: -1,
       deny_delete: true,
       deny_purge: true,
     })
-    const state = await makeOrCheck(connection, settings, `${settings.prefix}_state`, {
+    const state = await makeOrCheck(connection, settings, room, `${settings.prefix}_state`, {
       subjects: subjects.state,
       discard: 'new',
       max_msgs_per_subject: 1,
@@ -50,6 +52,7 @@ export async function openDatabase(settings: Settings, { warn }: Pick<OpenOption
       allow_msg_ttl: true,
     })
     if (!log.isReplicated) {
+      await warnOfQuota(room, [log, state], warn)
       const message =
         'The log is on one server. If its disk is lost, the log is lost. If its sync_interval is not "always", a power failure may lose events that were acknowledged. For production, use { replicas: 3 } on a cluster.'
       warn({ code: 'DURABILITY_WEAKENED', message })
@@ -59,6 +62,15 @@ export async function openDatabase(settings: Settings, { warn }: Pick<OpenOption
     await connection.close().catch(() => {})
     throw error
   }
+}
+
+/** Warns if other streams of the account may use up what this store needs. */
+async function warnOfQuota(room: Room, streams: readonly JetStream[], warn: OpenOptions['warn']): Promise<void> {
+  await room.ask()
+  const open = streams.filter(({ isReserved }) => !isReserved).map(({ name }) => name)
+  if (room.quota === Number.POSITIVE_INFINITY || open.length === 0) return
+  const message = `The account may store ${room.quota} bytes, and nothing is reserved for ${open.join(' and ')}. A single server that reaches this quota within a commit or a step keeps the beginning of it. The store looks at what is left, but others may use it meanwhile. Reserve room: nats stream edit ${open[0]} --max-bytes=...`
+  warn({ code: 'QUOTA_NOT_RESERVED', message })
 }
 
 /** @throws StoreError `STORE_NOT_MIGRATED` */
@@ -80,6 +92,7 @@ function checkServer({ server }: Connection, { label }: Settings): void {
 async function makeOrCheck(
   connection: Connection,
   { label, replicas, migrate }: Settings,
+  room: Room,
   name: string,
   wanted: Readonly<Record<string, unknown>>,
 ): Promise<JetStream> {
@@ -115,7 +128,8 @@ async function makeOrCheck(
     const where = `positions 1 to ${info.state.first_seq - 1}`
     throw new StoreError('STORE_CORRUPT', { store: label, where, reason: 'the events are missing' })
   }
-  return new JetStream(connection, name, config.num_replicas > 1)
+  const isReserved = Number(config['max_bytes'] ?? -1) > 0
+  return new JetStream(connection, name, { isReplicated: config.num_replicas > 1, isReserved, room })
 }
 
 async function make(

@@ -6,6 +6,8 @@
  */
 import { rest } from '../../../runtime/timers.ts'
 import type { Connection, Outgoing, Several, Stored } from './connection.ts'
+import type { Room } from './room.ts'
+import { type Tail, tailOf } from './tail.ts'
 
 /** The state of a stream, from its leader. */
 export interface StreamState {
@@ -39,12 +41,22 @@ const askedAtOnceMax = 100
 export class JetStream {
   readonly name: string
   readonly connection: Connection
+  /** The room of its account, on a single server. */
+  readonly room: Room
+  /** Whether a part of the account's quota was its own when it was opened. */
+  readonly isReserved: boolean
   #isReplicated: boolean
 
-  constructor(connection: Connection, name: string, isReplicated: boolean) {
+  constructor(
+    connection: Connection,
+    name: string,
+    { isReplicated, isReserved, room }: Pick<JetStream, 'isReplicated' | 'isReserved' | 'room'>,
+  ) {
     this.connection = connection
     this.name = name
     this.#isReplicated = isReplicated
+    this.isReserved = isReserved
+    this.room = room
   }
 
   /** Whether several servers have it. */
@@ -69,9 +81,26 @@ export class JetStream {
     }
   }
 
-  /** Stores messages as one atomic batch. See `Connection.publish`. */
-  publish(messages: readonly Outgoing[], waitMs?: number): Promise<number> {
-    return this.connection.publish(this.name, messages, waitMs)
+  /** Stores messages as one atomic batch, if the account has room for all of them. See `Connection.publish`. */
+  publish(messages: readonly Outgoing[], waitMs?: number, batch?: string): Promise<number> {
+    const publish = () => this.connection.publish(this.name, messages, waitMs, batch)
+    const asked = this.#isReplicated ? undefined : this.room.take(messages)
+    return asked === undefined ? publish() : asked.then(publish)
+  }
+
+  /** Its last message, from the leader. */
+  tail(): Promise<Tail | undefined> {
+    return tailOf(this.connection, this.name)
+  }
+
+  /**
+   * Whether the last message is at this sequence and within its batch. Reads from a single server never show a part of
+   * a batch, unless it has no more of it; on several servers this says nothing.
+   */
+  async isUnfinished(sequence: number): Promise<boolean> {
+    if (this.#isReplicated) return false
+    const tail = await this.tail()
+    return tail?.isEnd === false && tail.sequence === sequence
   }
 
   /**

@@ -20,11 +20,14 @@ import { isBatchGivenUp, isInDoubt, isPassing, isWrongLastSequence, writeErrorOf
 import type { Database } from '../database/setup.ts'
 import type { Settings } from '../options.ts'
 import { absolute, type Entry, type Plan, type Progress, planBatch } from './batch-plan.ts'
+import { LogWriter } from './log-writer.ts'
 import type { ReservedStreams } from './reserved-streams.ts'
 import type { StreamReader } from './stream-reader.ts'
 import { keyOf, type Streams } from './streams.ts'
 
 const pauseMsMax = 50
+/** The number of refusals after which it looks whether the log ends within a commit. */
+const refusalsMax = 3
 /** How long it waits for the answer to a batch before it looks what has become of it. */
 const answerMs = 2000
 /** How many streams are read at the same time. */
@@ -39,6 +42,7 @@ export interface AppenderParts {
 
 export class Appender {
   readonly #database: Database
+  readonly #writer: LogWriter
   readonly #streams: Streams
   readonly #reader: StreamReader
   readonly #reserved: ReservedStreams
@@ -47,6 +51,7 @@ export class Appender {
 
   constructor({ database, streams, reader, reserved }: AppenderParts, { label, timeoutMs }: Settings) {
     this.#database = database
+    this.#writer = new LogWriter(database.log)
     this.#streams = streams
     this.#reader = reader
     this.#reserved = reserved
@@ -76,6 +81,7 @@ export class Appender {
     }
     this.#streams.trim()
     try {
+      await this.#writer.settle()
       await this.#place(progress)
       await this.#reserved.end(entries.filter((_, i) => progress.results[i]!.status === 'stored'))
       return progress.results
@@ -101,6 +107,7 @@ export class Appender {
       // The leader also refuses while another batch to the subject is on its way, which no look shows yet.
       if (refusals++ > 0 || !isWrongLastSequence(error)) await rest(Math.min(2 ** refusals, pauseMsMax) * Math.random())
       progress.looked.clear()
+      if (refusals === refusalsMax) await this.#writer.settle({ mayBeCut: true })
       if (isInDoubt(error)) {
         progress.isInDoubt = true
         this.#streams.forget()
@@ -131,7 +138,7 @@ export class Appender {
     }
     let last: number
     try {
-      last = await this.#database.log.publish(messages, Math.min(this.#timeoutMs, answerMs))
+      last = await this.#writer.publish(messages, Math.min(this.#timeoutMs, answerMs))
     } catch (error) {
       if (isWrongLastSequence(error) || isBatchGivenUp(error) || isPassing(error)) return error as Error
       throw error

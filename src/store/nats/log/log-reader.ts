@@ -9,6 +9,7 @@ import { checkBehind, examinedBy, matches, readOptions } from '../../page.ts'
 import type { Range } from '../../range.ts'
 import type { LogPlace, Page, ReadAllOptions, StoredEvent } from '../../store.ts'
 import type { Stored } from '../database/connection.ts'
+import { Unfinished } from '../database/failure.ts'
 import type { Database } from '../database/setup.ts'
 import { endsCommit, type ReadEvent, readEvent } from './event-message.ts'
 
@@ -147,7 +148,13 @@ export class LogReader {
       }
       bytes += found.bytes
       if (events.length < limit && found.isAll) next = Math.max(next, end)
-      if (last !== undefined && next >= end && !endsCommit(last) && last.event.position < range.to - 1) {
+      if (last === undefined || next < end || endsCommit(last)) continue
+      if (last.event.position >= head && (await this.#isUnfinished(last, from))) {
+        next = firstOf(last)
+        const whole = events.filter(({ position }) => position < next)
+        return this.#page(whole, range, { limit, backward: false, head, isCut: true, next })
+      }
+      if (last.event.position < range.to - 1) {
         end = Math.min(last.event.position + last.count - last.index, range.to)
         next = last.event.position + 1
         if (events.length < limit) await rest(behindMs)
@@ -177,6 +184,11 @@ export class LogReader {
         bytes += found.bytes
         at = part.at(-1)!.event.position + 1
       }
+      const top = part.at(-1)!
+      if (next === to && !endsCommit(top) && to > head && (await this.#isUnfinished(top, from))) {
+        next = firstOf(top)
+        continue
+      }
       for (const { event } of part.reverse()) {
         next = event.position
         if (matches(options, event)) events.push(event)
@@ -184,6 +196,17 @@ export class LogReader {
       }
     }
     return this.#page(events, range, { limit, backward: true, head, isCut: next > from, next: next - 1 })
+  }
+
+  /**
+   * Whether a single server has only the beginning of the commit of the last event.
+   *
+   * @throws Unfinished if that commit is all that there is
+   */
+  async #isUnfinished(last: ReadEvent, from: number): Promise<boolean> {
+    if (!(await this.#database.log.isUnfinished(last.event.position))) return false
+    if (firstOf(last) <= from) throw new Unfinished(last.event.position)
+    return true
   }
 
   async #page(
@@ -280,6 +303,9 @@ interface Found {
   /** Whether the log had no more of them. */
   readonly isAll: boolean
 }
+
+/** The position of the first event of the same commit. */
+const firstOf = ({ event, index }: ReadEvent): number => event.position - index
 
 const isPlain = ({ types, aggregates, tags }: ReadAllOptions): boolean =>
   types === undefined && aggregates === undefined && tags === undefined

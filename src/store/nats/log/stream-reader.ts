@@ -44,9 +44,10 @@ export class StreamReader {
       for (const [subject, stream] of wanted) {
         const message = last.get(subject)
         const read = message && this.#checked(message, stream)
-        // A server makes the messages of a batch visible one after the other, at once.
-        if (read !== undefined && !endsCommit(read)) continue
-        const end = read === undefined ? noEnd : endOf(read)
+        // The servers of a cluster make the messages of a batch visible one after the other, at once.
+        const isWhole = read === undefined || endsCommit(read)
+        if (!isWhole && !(await log.isUnfinished(message!.sequence))) continue
+        const end = read === undefined ? noEnd : isWhole ? endOf(read) : await this.#endBefore(stream, read)
         ends.set(keyOf(stream), end)
         this.#streams.setEnd(keyOf(stream), end)
         wanted.delete(subject)
@@ -58,6 +59,20 @@ export class StreamReader {
       }
       await rest(behindMs)
     }
+  }
+
+  /** The end of a stream before a commit of which the server has only the beginning. */
+  async #endBefore(stream: StreamId, { event, index, links }: ReadEvent): Promise<End> {
+    if (event.sequence - index === 1) return noEnd
+    const first = index === 0 ? { links } : await this.#at(stream, event.position - index)
+    return endOf(await this.#at(stream, first.links[0]!))
+  }
+
+  async #at(stream: StreamId, position: number): Promise<ReadEvent> {
+    const message = await this.#database.log.at(position)
+    if (message !== undefined) return this.#checked(message, stream)
+    const facts = { store: this.#label, where: `position ${position}`, reason: 'the event is missing' }
+    throw new StoreError('STORE_CORRUPT', facts)
   }
 
   async end(stream: StreamId): Promise<End> {

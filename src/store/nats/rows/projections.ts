@@ -17,6 +17,8 @@ import { readValue } from './value-message.ts'
 /** The number of conflicts with steps of others after which a call is given up. */
 const triesMax = 100
 const pauseMsMax = 50
+/** The try at which it looks whether a step is cut. */
+const checkTries = 5
 /** How many rows are read together, so that a page of large rows is not much too large. */
 const readTogetherMax = 1000
 const charactersGuess = 2_000_000
@@ -66,10 +68,12 @@ export class Projections {
   async saveStep(projection: string, { from, to, rows }: ProjectionStep): Promise<void> {
     const written = writtenRows(rows, this.#database.connection.server.payloadMax)
     for (let tries = 1; tries <= triesMax; tries++) {
-      const remembered = tries === 1 ? this.#known.get(projection) : undefined
+      const isAgain = await this.#steps.saveAgain(projection)
+      const remembered = tries === 1 && !isAgain ? this.#known.get(projection) : undefined
       const isUsable = remembered?.content.position === from.position && remembered.content.term === from.term
       const known = isUsable ? remembered : await this.#steps.settled(projection)
       checkCheckpoint(projection, from, known.content)
+      if (!isUsable) await this.#steps.checkWhole(projection, known)
       this.#known.delete(projection)
       const saved = await this.#steps.save(projection, known, to, written)
       if (saved !== undefined) {
@@ -99,7 +103,9 @@ export class Projections {
     for (let tries = 1; tries <= triesMax; tries++) {
       const result = await read(await this.#steps.settled(projection))
       if (result !== undefined) return result
-      if (tries > 1) await pause(tries)
+      if (tries === 1) continue
+      if (tries === checkTries) await this.#steps.checkWhole(projection, await this.#checkpoints.find(projection))
+      if (!(await this.#steps.saveAgain(projection))) await pause(tries)
     }
     throw this.#crowded(projection, 'reading')
   }

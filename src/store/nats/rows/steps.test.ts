@@ -36,7 +36,7 @@ async function dying(
 ): Promise<{ readonly database: Database; readonly state: DyingStream; readonly prefix: string }> {
   const { prefix } = await openStore(context, server)
   const database = await openDatabaseOf(context, server, { prefix })
-  const state = new DyingStream(database.connection, database.state.name, false)
+  const state = new DyingStream(database.connection, database.state.name, database.state)
   return { database: { ...database, state }, state, prefix }
 }
 

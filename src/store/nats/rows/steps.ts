@@ -6,12 +6,16 @@
  * replaced by one that names the parts: this is the step. Then each part is put in its places by an atomic batch that
  * also counts the parts that are done. If the process ends, whoever uses the projection next goes on from there. The
  * count is compared too, so a process that comes late cannot put old rows over newer ones.
+ *
+ * If a quota or the space of a single server ends within a batch, it keeps the first rows without the checkpoint. The
+ * process that has the step saves it once more before anything else. Others see rows that are newer than the
+ * checkpoint, and go no further: an older value of these rows is gone.
  */
 import { randomUUID } from 'node:crypto'
 import { StoreError } from '../../../domain/error.ts'
 import type { ProjectionStep, Row } from '../../store.ts'
 import type { Outgoing } from '../database/connection.ts'
-import { isWrongLastSequence } from '../database/failure.ts'
+import { isWrongLastSequence, mayBeUnfinished } from '../database/failure.ts'
 import type { Database } from '../database/setup.ts'
 import type { CheckpointMessages, CheckpointText, Known } from './checkpoint-message.ts'
 import { writeValue } from './value-message.ts'
@@ -38,10 +42,19 @@ export function writtenRows(rows: readonly Row[], payloadMax: number): readonly 
   }))
 }
 
+/** What replaces a checkpoint, and how far it got is unknown. */
+interface Replacement {
+  readonly expected: number
+  readonly content: CheckpointText
+  readonly rows: readonly WrittenRow[]
+}
+
 export class Steps {
   readonly #database: Database
   readonly #label: string
   readonly #checkpoints: CheckpointMessages
+  /** By projection. */
+  readonly #doubtful = new Map<string, Replacement>()
 
   constructor(database: Database, label: string, checkpoints: CheckpointMessages) {
     this.#database = database
@@ -85,6 +98,27 @@ export class Steps {
       await state.purge(`${prefix}.>`).catch(() => {})
       throw error
     }
+  }
+
+  /** Saves a step once more of which the server may have only the beginning. @returns whether there was one */
+  async saveAgain(projection: string): Promise<boolean> {
+    const doubtful = this.#doubtful.get(projection)
+    if (doubtful === undefined) return false
+    const { expected, content, rows } = doubtful
+    await this.#replace(projection, expected, content, rows)
+    return true
+  }
+
+  /** @throws StoreError `STORE_CORRUPT` if there are rows of a step whose checkpoint is missing */
+  async checkWhole(projection: string, { sequence }: Known): Promise<void> {
+    const { state, subjects } = this.#database
+    if (state.isReplicated) return
+    const newer = await state.next(sequence + 1, `${subjects.projection(projection)}.k.>`)
+    if (newer === undefined || (await this.#checkpoints.find(projection)).sequence !== sequence) return
+    const where = `the rows of ${projection}`
+    const reason =
+      'the space of the server ended within a step, of which it kept the first rows. Rebuild the projection'
+    throw new StoreError('STORE_CORRUPT', { store: this.#label, where, reason })
   }
 
   /** The checkpoint of a projection, with all rows in their places. */
@@ -152,10 +186,19 @@ export class Steps {
     }))
     const data = writeValue(`The checkpoint of ${projection}`, content, this.#payloadMax)
     messages.push({ subject: this.#checkpoints.subjectOf(projection), data, expected })
+    const { state } = this.#database
     try {
-      return await this.#database.state.publish(messages)
+      const saved = await state.publish(messages)
+      this.#doubtful.delete(projection)
+      return saved
     } catch (error) {
-      if (isWrongLastSequence(error)) return undefined
+      if (isWrongLastSequence(error)) {
+        this.#doubtful.delete(projection)
+        return undefined
+      }
+      if (rows.length > 0 && !state.isReplicated && mayBeUnfinished(error)) {
+        this.#doubtful.set(projection, { expected, content, rows })
+      }
       throw error
     }
   }
