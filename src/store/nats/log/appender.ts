@@ -107,7 +107,7 @@ export class Appender {
       // The leader also refuses while another batch to the subject is on its way, which no look shows yet.
       if (refusals++ > 0 || !isWrongLastSequence(error)) await rest(Math.min(2 ** refusals, pauseMsMax) * Math.random())
       progress.looked.clear()
-      if (refusals === refusalsMax) await this.#writer.settle({ mayBeCut: true })
+      if (refusals === refusalsMax) await this.#writer.settle(true)
       if (isInDoubt(error)) {
         progress.isInDoubt = true
         this.#streams.forget()

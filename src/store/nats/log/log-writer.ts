@@ -41,8 +41,13 @@ export class LogWriter {
     this.#log = log
   }
 
-  /** Finishes what was begun, if that can be. @throws Unfinished if the log ends within a batch */
-  async settle({ mayBeCut = this.#mayBeCut } = {}): Promise<void> {
+  /**
+   * Finishes what was begun, if that can be.
+   *
+   * @param mayBeCut whether the log may end within a batch of others
+   * @throws Unfinished if the log ends within a batch
+   */
+  async settle(mayBeCut: boolean = this.#mayBeCut): Promise<void> {
     if (this.#log.isReplicated) return
     const mustLook = this.#doubtful !== undefined || mayBeCut || this.#log.room.asked !== this.#asked
     if (mustLook) await this.#finish(answerMs)
