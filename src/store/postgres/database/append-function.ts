@@ -19,7 +19,7 @@
  *
  * Tidy: functions longer than 70 lines because one is a function in SQL, which is best read in one piece.
  */
-import { placedIn } from './checksum.ts'
+import { placeMarkIn } from './checksum.ts'
 import { isReservedIn } from './stream-functions.ts'
 import { beginWriting, pinnedPlans, presentIn } from './writing.ts'
 
@@ -145,10 +145,14 @@ BEGIN
     LEFT JOIN ${schema}.streams s ON s.aggregate = g.aggregate AND s.id = g.id;
   END IF;
 
+  -- A scan of the index reads a page of entries to return its last one. From the needed sequence on there is only one.
   SELECT array_agg(coalesce((
+    SELECT e.sequence FROM ${schema}.events e WHERE e.stream = n.number AND e.sequence >= n.need
+    ORDER BY e.sequence DESC LIMIT 1
+  ), CASE WHEN n.need > 0 THEN (
     SELECT e.sequence FROM ${schema}.events e WHERE e.stream = n.number ORDER BY e.sequence DESC LIMIT 1
-  ), 0) ORDER BY n.i) INTO sequences
-  FROM unnest(numbers) WITH ORDINALITY n (number, i);
+  ) END, 0) ORDER BY n.i) INTO sequences
+  FROM unnest(numbers, needed) WITH ORDINALITY n (number, need, i);
 
   IF EXISTS (SELECT FROM ${schema}.reservations) THEN
     present := ${presentIn};
@@ -184,19 +188,26 @@ BEGIN
   INSERT INTO ${schema}.events (position, stream, sequence, recorded_at, kind, revision, size, checksum, commit_size,
     commit_checksum, command_digest, commit_id, command, data, metadata, tags)
   SELECT e.position, e.stream, e.sequence, commit_times[e.commit], kind_numbers[e.kind], e.revision, e.size,
-    ${placedIn('e.hash', 'e.sequence', 'e.position')},
+    e.hash # e.mark,
     CASE e.place WHEN 1 THEN commit_sizes[e.commit] END,
-    CASE e.place WHEN 1 THEN ${placedIn('commit_hashes[e.commit]', 'e.sequence', 'e.position')} END,
+    CASE e.place WHEN 1 THEN commit_hashes[e.commit] # e.mark END,
     CASE e.place WHEN 1 THEN nullif(commit_digests[e.commit], ${noDigest}) END,
     commit_ids[e.commit],
     CASE e.place WHEN 1 THEN commit_commands[e.commit] END,
     e.data::json, e.metadata::json, e.tags::text[]
   FROM (
-    SELECT g.*, base + commit_before[g.commit] + g.place AS position, numbers[commit_streams[g.commit]] AS stream,
-      sequences[commit_streams[g.commit]] + commit_offsets[g.commit] + g.place AS sequence
-    FROM unnest(event_commits, event_places, event_kinds, event_revisions, event_sizes, event_hashes, event_data,
-      event_metadata, event_tag_lists) AS g (commit, place, kind, revision, size, hash, data, metadata, tags)
-    WHERE commit_before[g.commit] IS NOT NULL
+    -- OFFSET keeps each of these apart, so that what is used several times is calculated once.
+    SELECT p.*, ${placeMarkIn('p.sequence', 'p.position')} AS mark FROM (
+      SELECT g.*, base + commit_before[g.commit] + g.place AS position, numbers[commit_streams[g.commit]] AS stream,
+        sequences[commit_streams[g.commit]] + commit_offsets[g.commit] + g.place AS sequence
+      FROM (
+        SELECT event_commits[i] AS commit, event_places[i] AS place, event_kinds[i] AS kind,
+          event_revisions[i] AS revision, event_sizes[i] AS size, event_hashes[i] AS hash, event_data[i] AS data,
+          event_metadata[i] AS metadata, event_tag_lists[i] AS tags
+        FROM generate_series(1, cardinality(event_commits)) i OFFSET 0
+      ) g
+      WHERE commit_before[g.commit] IS NOT NULL OFFSET 0
+    ) p OFFSET 0
   ) e;
   IF tags IS NOT NULL THEN
     INSERT INTO ${schema}.event_tags (tag, position)

@@ -4,8 +4,8 @@
  *
  * They are made in two steps. The hash covers everything that is known before the append. It is made here, over the
  * exact texts that are stored. Sequence and position are known only to the function in the database. It mixes them in
- * with arithmetic that is the same here and there (`placed`, `placedIn`). That is why this file is among the functions
- * of the database, and not in `log/`.
+ * with arithmetic that is the same here and there (`placed`, `placeMarkIn`). That is why this file is among the
+ * functions of the database, and not in `log/`.
  */
 import type { StreamId } from '../../../domain/stream.ts'
 import type { CommandMark } from '../../commit.ts'
@@ -75,9 +75,9 @@ export const placed = (hash: number, sequence: number, position: number): number
   (Math.imul(position & low, positionMultiplier) & low) ^
   (Math.floor(position / 2 ** bits) & low)
 
-/** The same calculation in SQL. */
-export const placedIn = (hash: string, sequence: string, position: string): string =>
-  `${hash} # ((${sequence}) & ${low})::integer # (((${sequence}) >> ${bits}) & ${low})::integer
+/** The same in SQL without the hash: the number that the hash is combined with by `#`. */
+export const placeMarkIn = (sequence: string, position: string): string =>
+  `((${sequence}) & ${low})::integer # (((${sequence}) >> ${bits}) & ${low})::integer
     # ((((${position}) & ${low}) * ${positionMultiplier}) & ${low})::integer
     # (((${position}) >> ${bits}) & ${low})::integer`
 

@@ -8,7 +8,8 @@
  *   long another program's transaction prevents their cleaning up.
  * - `commit_size`, `commit_checksum` and the command are set only on the first event of a commit. The partial index
  *   over these rows makes a commit id unique in its stream, costs one entry for each commit, and finds the whole
- *   commit.
+ *   commit. The id comes before the stream. Ids made by the library begin with the time, so the entries of a batch are
+ *   side by side at the end of the index. Behind the stream, each would be on another page.
  * - `checksum` is of the event, `commit_checksum` of what else is stored of its commit (`checksum.ts`). `size` is
  *   roughly the number of characters that are read with an event, so its data need not be fetched to know that.
  * - JSON is in columns of the type `json`, which keep the text unchanged: the order of keys, every number, `\u0000`.
@@ -67,7 +68,7 @@ CREATE TABLE ${schema}.events (
   tags text[] COLLATE "C"
 );
 CREATE UNIQUE INDEX events_by_stream ON ${schema}.events (stream, sequence);
-CREATE UNIQUE INDEX events_by_commit ON ${schema}.events (stream, commit_id) WHERE commit_size IS NOT NULL;
+CREATE UNIQUE INDEX events_by_commit ON ${schema}.events (commit_id, stream) WHERE commit_size IS NOT NULL;
 CREATE INDEX events_by_kind ON ${schema}.events (kind, position);
 CREATE TABLE ${schema}.event_tags (tag text COLLATE "C" NOT NULL, position bigint NOT NULL, PRIMARY KEY (tag, position));
 CREATE TABLE ${schema}.snapshots (
