@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { Channel } from './channel.ts'
 import { FrameWriter } from './http/frames.ts'
-import type { Message } from './wire.ts'
+import type { Said } from './wire.ts'
 
 /** So many turns of the event loop that both sides have said what they had to say. */
 const turn = async () => {
@@ -16,7 +16,7 @@ const command = (n: number, size: number): string =>
 /** Two channels. What the first one sends waits in `line` until the second one takes it. */
 function pair(texts: string[]) {
   const line: string[] = []
-  const heard: Message[] = []
+  const heard: Said[] = []
   const environment = { elapsed: () => 0, defer: (callback: () => void) => void setImmediate(callback) }
   const epoch = () => 1
   const here = new Channel({ environment, epoch, send: (text) => line.push(text), next: () => texts.shift() })

@@ -8,7 +8,7 @@
  * - Short messages (a cancellation, a question, its answer) go first.
  */
 import type { Environment } from '../runtime/environment.ts'
-import { type Message, messageLengthMax, type Packet } from './wire.ts'
+import { isPiece, type Message, messageLengthMax, type Packet, type Said } from './wire.ts'
 
 /**
  * How long a packet may be before no further message joins it, in characters. What comes in one packet is decided
@@ -129,22 +129,26 @@ export class Channel {
     this.#arrived = got
     this.#received += text.length
     this.flushSoon()
-    const whole = messages.some(({ say }) => say === 'piece') ? this.#whole(messages) : messages
+    const whole = messages.some(isPiece) ? this.#whole(messages) : messages
     return { epoch, ...(from !== undefined && { from }), messages: whole }
   }
 
-  #whole(messages: readonly Message[]): readonly Message[] {
-    return messages.flatMap((message) => {
-      if (message.say !== 'piece') return message
+  #whole(messages: readonly Said[]): readonly Said[] {
+    const whole: Said[] = []
+    for (const message of messages) {
+      if (!isPiece(message)) {
+        whole.push(message)
+        continue
+      }
       this.#pieces.push(message.text)
       this.#piecesLength += message.text.length
       if (this.#piecesLength > messageLengthMax) throw new Error('A message of another member is too long')
-      if (!message.isLast) return []
-      const whole = this.#pieces.join('')
+      if (!message.isLast) continue
+      whole.push(JSON.parse(this.#pieces.join('')) as Said)
       this.#pieces = []
       this.#piecesLength = 0
-      return JSON.parse(whole) as Message
-    })
+    }
+    return whole
   }
 
   #flush(): void {

@@ -7,7 +7,7 @@ import { Peer } from './peer.ts'
 import { PeerLost } from './peer-lost.ts'
 import { silentMs } from './silence.ts'
 import { LinkError, type LinkEvents, type Transport } from './transport.ts'
-import type { Message, SentCommand } from './wire.ts'
+import { fromSender, type Message, type SentCommand } from './wire.ts'
 
 const ids = { commandId: 'c', idBy: 'caller' } as const
 const command: SentCommand = { stream: { aggregate: 'a', id: '1' }, name: 'n', ...ids }
@@ -37,7 +37,7 @@ function talk(listening: string) {
       return {
         send(text) {
           if (line.isCut) return
-          heard.push(...there.hear(text).messages)
+          heard.push(...there.hear(text).messages.map(fromSender))
           there.speak()
         },
         close() {},

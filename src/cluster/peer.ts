@@ -16,7 +16,7 @@ import { Outbox, type Sender } from './outbox.ts'
 import { PeerLost } from './peer-lost.ts'
 import { Silence, silentMs } from './silence.ts'
 import { type Link, LinkError, type Transport } from './transport.ts'
-import { commandText, encodeError, type Message, messageLengthMax, type SentCommand } from './wire.ts'
+import { commandText, encodeError, fromOwner, type Message, messageLengthMax, type SentCommand } from './wire.ts'
 
 /** How often a member lets the other side know that it is there. */
 const pingMs = 250
@@ -310,7 +310,8 @@ export class Peer {
     this.#silence.end()
     this.#isSilent = false
     this.#options.onEpoch(epoch)
-    for (const message of messages) {
+    for (const said of messages) {
+      const message = fromOwner(said)
       if (message.say === 'reply') {
         const waiting = this.#outbox.take(message.n)
         if (waiting === undefined) continue

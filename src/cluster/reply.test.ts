@@ -4,14 +4,14 @@ import { hasCode } from '../domain/error.ts'
 import type { Accepted, Outcome } from '../domain/outcome.ts'
 import { reject } from '../domain/rejection.ts'
 import { replyText } from './reply.ts'
-import { decodeError, type Message, type Reply, type SentCommand } from './wire.ts'
+import { decodeError, decodeOutcome, fromOwner, type Reply, type Said, type SentCommand } from './wire.ts'
 
 const stream = { aggregate: 'a', id: '1' }
 const ids = { commandId: 'c', idBy: 'caller' } as const
 const command: SentCommand = { stream, name: 'n', ...ids }
 
 function replyTo(outcome: Outcome): Reply {
-  const message = JSON.parse(replyText(1, command, { outcome })) as Message
+  const message = fromOwner(JSON.parse(replyText(1, command, { outcome })) as Said)
   assert.ok(message.say === 'reply' && message.n === 1)
   return message.reply
 }
@@ -24,6 +24,26 @@ const accepted = (state: unknown, events: number = 0): Outcome => {
 }
 
 describe('A reply', () => {
+  test('gives the other side the whole outcome, whatever its events have', () => {
+    const usual = accepted({ since: new Date(7), count: 1 }, 1) as Accepted<unknown, object>
+    const [event] = usual.events
+    const outcomes = [
+      usual,
+      { ...usual, state: undefined },
+      { ...usual, state: { list: [-0, Number.NaN, undefined], $own: 1, none: null } },
+      { ...usual, events: [{ ...event, data: { at: [1, 'x', null] }, metadata: { epoch: 3 } }] },
+      { ...usual, events: [{ ...event, tags: ['t'] }] },
+      { ...usual, events: [{ ...event, revision: 2 }] },
+      { ...accepted({ count: 2 }, 2), sequence: 2, position: 2 },
+      accepted('nothing to do'),
+    ] as Outcome[]
+    for (const outcome of outcomes) {
+      const reply = replyTo(outcome)
+      assert.ok('outcome' in reply)
+      assert.deepEqual(decodeOutcome(command, reply.outcome), outcome)
+    }
+  })
+
   test('leaves out a state that is too long or cannot be sent', () => {
     for (const state of ['x'.repeat(20_000_000), { close: () => {} }]) {
       assert.deepEqual(replyTo(accepted(state)), { outcome: { sequence: 1, position: 1, events: [] } })

@@ -4,7 +4,15 @@
  */
 import { hasCode, InputError, OutcomeUnknownError } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
-import { encodeError, encodeOutcome, type Message, messageLengthMax, type Reply, type SentCommand } from './wire.ts'
+import {
+  briefReplyText,
+  encodeError,
+  encodeOutcome,
+  type Message,
+  messageLengthMax,
+  type Reply,
+  type SentCommand,
+} from './wire.ts'
 
 /** How long a reply with a state may be. A longer one goes without it, and the other side loads it. */
 const withStateMax = 16_000_000
@@ -38,7 +46,7 @@ function unsent({ stream, commandId }: SentCommand, outcome: Outcome, cause?: un
 /** A reply with the state, if that can be sent and is not too long. */
 function withStateOf(n: number, outcome: Outcome): string | undefined {
   try {
-    const text = textOf(n, { outcome: encodeOutcome(outcome) })
+    const text = briefReplyText(n, outcome) ?? textOf(n, { outcome: encodeOutcome(outcome) })
     return text.length <= withStateMax || !outcome.accepted ? text : undefined
   } catch (error) {
     if (outcome.accepted) return undefined

@@ -123,13 +123,14 @@ export class Router {
     const { kernel, environment } = this.#options
     const { commandId, derivedId, ownId = environment.newCommandId() } = options
     kernel.check(stream, name, data, { ...options, ownId })
-    const command = this.#commandOf(stream, name, data, options, commandId ?? derivedId ?? ownId)
-    // The caller may change what it gave before a later try.
+    // The caller may change what it gave before it is sent.
+    const own = ownCopy('The data of a command', data)
+    const command = this.#commandOf(stream, name, own, options, commandId ?? derivedId ?? ownId)
     const { metadata, tags } = command
     const journey: Journey = {
       stream,
       name,
-      data: ownCopy('The data of a command', data),
+      data: own,
       options: metadata || tags ? { ...options, ...(metadata && { metadata }), ...(tags && { tags }) } : options,
       command,
       begunAt: environment.elapsed(),

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { CancelledError } from '../domain/error.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 import { type Decider, Serving } from './serving.ts'
-import type { Message, Packet } from './wire.ts'
+import { fromOwner, type Message, type Packet } from './wire.ts'
 
 const turn = async () => {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
@@ -15,7 +15,7 @@ function begin(decider: Decider) {
   const said: Message[] = []
   const serving = new Serving({
     id: 'owner',
-    link: { send: (text) => said.push(...(JSON.parse(text) as Packet).messages), close() {} },
+    link: { send: (text) => said.push(...(JSON.parse(text) as Packet).messages.map(fromOwner)), close() {} },
     environment,
     keys: undefined,
     epoch: () => 1,

@@ -22,7 +22,7 @@ import { Line } from './line.ts'
 import { type Result, replyText } from './reply.ts'
 import { silentMs, validMs } from './silence.ts'
 import type { Link, LinkEvents } from './transport.ts'
-import { decodeData, decodeError, type Message, opened, type SentCommand } from './wire.ts'
+import { decodeData, decodeError, fromSender, type Message, opened, type SentCommand } from './wire.ts'
 
 /** Decides the commands of one domain. */
 export interface Decider {
@@ -86,7 +86,10 @@ export class Serving implements LinkEvents {
       environment,
       epoch,
       from: id,
-      send: (text) => link.send(text),
+      send: (text) => {
+        link.send(text)
+        this.#wake()
+      },
       next: () => this.#nextReply(),
     })
     this.#watch()
@@ -97,13 +100,18 @@ export class Serving implements LinkEvents {
     const { epoch, messages } = this.#channel.hear(text)
     this.#heardAt = this.#options.environment.elapsed()
     this.#options.onEpoch(epoch)
-    for (const message of messages) {
+    let hasStates = false
+    for (const said of messages) {
+      const message = fromSender(said)
       if (message.say === 'command') this.#handle(message.n, message.command, epoch)
       else if (message.say === 'cancel') this.#abort(this.#handled.find(({ n }) => n === message.n))
       else if (message.say === 'fence') this.#passFence(message)
-      else if (message.say === 'state') void this.#receive(message.handed)
+      else if (message.say === 'state') {
+        hasStates = true
+        void this.#receive(message.handed)
+      }
     }
-    if (messages.some(({ say }) => say === 'state')) this.#channel.speak()
+    if (hasStates) this.#channel.speak()
     else this.#channel.speakAgain()
     soon(this.#wake)
   }
@@ -199,7 +207,7 @@ export class Serving implements LinkEvents {
       derivedId: idBy === 'reaction' ? commandId : undefined,
       ownId: isOwn ? commandId : undefined,
       isRepeated: isOwn && isRepeated === true,
-      fence: () => this.#fence(handling.n, hasFence),
+      fence: hasFence ? () => this.#askFence(handling.n) : this.#checkValid,
       isStillClear: this.#isValid,
       isClearAtFirst: !hasFence,
       mayFailMoved: true,
@@ -225,9 +233,8 @@ export class Serving implements LinkEvents {
   }
 
   /** @throws Moved if the sender may have given up; its own error if the sender's fence throws */
-  async #fence(n: number, hasFence: boolean): Promise<void> {
+  async #askFence(n: number): Promise<void> {
     if (!this.#isValid()) throw new Moved()
-    if (!hasFence) return
     const nth = ++this.#lastFence
     const answer = Promise.withResolvers<void>()
     this.#fences.set(nth, answer)
@@ -237,6 +244,11 @@ export class Serving implements LinkEvents {
     } finally {
       this.#fences.delete(nth)
     }
+    if (!this.#isValid()) throw new Moved()
+  }
+
+  /** The fence of most commands, for which nobody has to be asked. @throws Moved if the sender may have given up */
+  readonly #checkValid = async (): Promise<void> => {
     if (!this.#isValid()) throw new Moved()
   }
 

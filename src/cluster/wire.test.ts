@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ConflictError, DecisionError, hasCode, InputError, MnemeError, StoreError } from '../domain/error.ts'
 import { reject } from '../domain/rejection.ts'
-import { commandText, completeOutcome, decodeError, encodeError, encodeOutcome, type SentCommand } from './wire.ts'
+import {
+  commandText,
+  completeOutcome,
+  decodeError,
+  encodeError,
+  encodeOutcome,
+  fromSender,
+  type Said,
+  type SentCommand,
+} from './wire.ts'
 
 const stream = { aggregate: 'a', id: '1' }
 const overTheWire = <Value>(value: Value): Value => JSON.parse(JSON.stringify(value)) as Value
@@ -69,9 +78,9 @@ describe('Over the wire', () => {
     const small: SentCommand = { stream: { aggregate: odd, id: odd }, name: odd, commandId: odd }
     const more = { tenant: odd, data: { a: [odd] }, idBy: 'caller', isRepeated: true, hasFence: true } as const
     const whole: SentCommand = { ...small, ...more, expectedSequence: 0, metadata: { a: 1 }, tags: [odd] }
-    for (const command of [small, { ...small, data: null, tags: undefined }, whole]) {
-      const written: unknown = JSON.parse(commandText(7, command))
-      assert.deepEqual(written, JSON.parse(JSON.stringify({ say: 'command', n: 7, command })))
+    for (const command of [small, { ...small, data: null, tags: undefined }, { ...small, data: [odd] }, whole]) {
+      const written = fromSender(JSON.parse(commandText(7, command)) as Said)
+      assert.deepEqual(overTheWire(written), overTheWire({ say: 'command', n: 7, command }))
     }
   })
 

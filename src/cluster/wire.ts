@@ -1,5 +1,5 @@
 /** What members say to each other, and how commands, outcomes and errors become JSON. */
-import { decode, decodeOwn, encode } from '../domain/encoding.ts'
+import { decode, decodeOwn, encode, encodeFrozen } from '../domain/encoding.ts'
 import * as errors from '../domain/error.ts'
 import { wordsOf } from '../domain/error-words.ts'
 import type { RecordedEvent } from '../domain/event.ts'
@@ -11,7 +11,7 @@ import type { HandedState } from '../kernel/handed-state.ts'
 import type { KeyRing } from '../kernel/personal/key-ring.ts'
 
 /** A member refuses links of members that speak another protocol. */
-export const protocol: number = 3
+export const protocol: number = 4
 
 /** A command on its way to the owner of its stream. */
 export interface SentCommand {
@@ -55,6 +55,51 @@ export type Message =
   /** A part of the JSON of a longer message. The parts come in order, and those of two messages are never mixed. */
   | { readonly say: 'piece'; readonly text: string; readonly isLast: boolean }
 
+/**
+ * A command that has only what most have: its number, aggregate, id, name and command id, and its data unless that was
+ * left out. Most of what members say are commands and replies, and without names these are half as long.
+ */
+export type BriefCommand = readonly [number, string, string, string, string, Json?]
+
+/** A reply with one event that has no tags and the first revision: its number, and then what `SentOutcome` has. */
+export type BriefReply = readonly [
+  n: number,
+  sequence: number,
+  position: number,
+  recordedAt: number,
+  state: Json,
+  type: string,
+  data: Json,
+  metadata: JsonObject,
+]
+
+/** What one side may say. Only the side that has opened a link sends commands over it. */
+export type Said = Message | BriefCommand | BriefReply
+
+const isBrief = (said: Said): said is BriefCommand | BriefReply => Array.isArray(said)
+
+/** Whether it is a part of a longer message. */
+export const isPiece = (said: Said): said is Message & { readonly say: 'piece' } =>
+  !isBrief(said) && said.say === 'piece'
+
+/** What the side says that has opened the link. */
+export const fromSender = (said: Said): Message => (isBrief(said) ? commandIn(said as BriefCommand) : said)
+
+/** What the side says that decides. */
+export const fromOwner = (said: Said): Message => (isBrief(said) ? replyIn(said as BriefReply) : said)
+
+const commandIn = ([n, aggregate, id, name, commandId, data]: BriefCommand): Message => ({
+  say: 'command',
+  n,
+  command: { stream: { aggregate, id }, name, commandId, data },
+})
+
+function replyIn([n, sequence, position, recordedAt, state, type, data, metadata]: BriefReply): Message {
+  const events = [{ type, data, metadata, tags: undefined, revision: undefined }]
+  const outcome = { sequence, position, recordedAt, events, state } satisfies SentOutcome
+  return { say: 'reply', n, reply: { outcome: outcome as unknown as Json } }
+}
+
 /** Messages that go together, with what both sides have to know of each other at any time. */
 export interface Packet {
   /** The time of the member that sends this, by its monotonic clock, in milliseconds. */
@@ -67,27 +112,26 @@ export interface Packet {
   readonly epoch: number
   /** The member that sends this. Only in the first packet of the side that was asked for the link. */
   readonly from?: string
-  readonly messages: readonly Message[]
+  readonly messages: readonly Said[]
 }
 
-/** A command as a message. Written out, because most of what a member sends are commands. */
+/** A command as JSON. */
 export function commandText(n: number, command: SentCommand): string {
   const { stream, name, commandId, data, tenant, idBy, isRepeated, hasFence, expectedSequence, metadata, tags } =
     command
-  const text = (value: unknown) => JSON.stringify(value)
-  const to = `"stream":{"aggregate":${text(stream.aggregate)},"id":${text(stream.id)}},"name":${text(name)}`
-  const given = data === undefined ? '' : `,"data":${text(data)}`
-  // Most have none of these.
-  const some = tenant ?? idBy ?? isRepeated ?? hasFence ?? expectedSequence ?? metadata ?? tags
-  const more = () => text({ tenant, idBy, isRepeated, hasFence, expectedSequence, metadata, tags }).slice(1, -1)
-  const rest = some === undefined ? '' : `,${more()}`
-  return `{"say":"command","n":${n},"command":{${to},"commandId":${text(commandId)}${given}${rest}}}`
+  const rare = tenant ?? idBy ?? isRepeated ?? hasFence ?? expectedSequence ?? metadata ?? tags
+  if (rare !== undefined) return JSON.stringify({ say: 'command', n, command } satisfies Message)
+  const brief: BriefCommand = [n, stream.aggregate, stream.id, name, commandId]
+  return JSON.stringify(data === undefined ? brief : [...brief, data])
 }
 
 /** How long a message may be, in characters of JSON. */
 export const messageLengthMax: number = 64_000_000
-/** @throws InputError `DATA_NOT_JSON` for data that only the own process can hold */
-export const encodeData = (data: unknown): Json => encode('The data of a command', data)
+/**
+ * @param data must not change afterwards
+ * @throws InputError `DATA_NOT_JSON` for data that only the own process can hold
+ */
+export const encodeData = (data: unknown): Json => encodeFrozen('The data of a command', data)
 /** @param json what was sent. It belongs to the data from now on */
 export const decodeData = (json: Json): unknown => decodeOwn(json)
 
@@ -113,9 +157,24 @@ export function encodeOutcome(outcome: Outcome, hasState = true): Json {
     position,
     recordedAt: events[0]?.recordedAt.getTime(),
     events: events.map(encodeEvent),
-    state: hasState ? encode('A state', state) : undefined,
+    state: hasState ? encodeFrozen('A state', state) : undefined,
   }
   return sent as unknown as Json
+}
+
+/**
+ * A reply with an outcome as JSON, or `undefined` if it has no brief form.
+ *
+ * @throws InputError `DATA_NOT_JSON`
+ */
+export function briefReplyText(n: number, outcome: Outcome): string | undefined {
+  if (!outcome.accepted || outcome.events.length !== 1) return undefined
+  const { state, sequence, position, events } = outcome
+  const { type, data, metadata, tags, revision, recordedAt } = events[0] as RecordedEvent
+  if (tags.length > 0 || revision !== 1) return undefined
+  const [sentState, sentData] = [encodeFrozen('A state', state), encodeFrozen('An event', data)]
+  const brief: BriefReply = [n, sequence, position, recordedAt.getTime(), sentState, type, sentData, metadata]
+  return JSON.stringify(brief)
 }
 
 /** Whether everything of an outcome was sent: it has no state, or that is here. */
@@ -166,7 +225,7 @@ interface SentEvent extends Pick<RecordedEvent, 'type' | 'metadata'> {
 
 const encodeEvent = ({ type, data, metadata, tags, revision }: RecordedEvent): SentEvent => ({
   type,
-  data: encode('An event', data),
+  data: encodeFrozen('An event', data),
   metadata,
   tags: tags.length === 0 ? undefined : tags,
   revision: revision === 1 ? undefined : revision,

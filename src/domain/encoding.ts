@@ -18,6 +18,33 @@ export function encode(what: string, value: unknown): Json {
   return encodeAt(what, value, '', 0)
 }
 
+/**
+ * The same for a value that will not change: nothing is copied if all of it is JSON.
+ *
+ * @throws InputError `DATA_NOT_JSON`
+ */
+export function encodeFrozen(what: string, value: unknown): Json {
+  return isUnmarked(value, 0) ? (value as Json) : encode(what, value)
+}
+
+/** Whether a value is written as it is, by `JSON.stringify` too. */
+function isUnmarked(value: unknown, depth: number): boolean {
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return true
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0)
+  if (typeof value !== 'object' || depth >= depthMax) return false
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isUnmarked(value[i], depth + 1)) return false
+    return true
+  }
+  if (!isPlain(value) || 'toJSON' in value) return false
+  for (const key in value) {
+    // What is `undefined` in a record is left out either way.
+    const item = (value as Readonly<Record<string, unknown>>)[key]
+    if (item !== undefined && (key[0] === '$' || !isUnmarked(item, depth + 1))) return false
+  }
+  return true
+}
+
 /** JSON in a store that `encode` does not write: it was damaged, or something else has written it. */
 export class NotEncoded extends Error {
   override readonly name = 'NotEncoded'

@@ -75,7 +75,7 @@ export function checkCommand(
     expectedSequence: options.expectedSequence,
     metadata: checkMetadata(options.metadata),
     tags: checkTags(options.tags),
-    origin: keepsOrigin ? originOf(data, options, hasPersonal(schema)) : undefined,
+    origin: keepsOrigin && options.mayFailMoved !== true ? originOf(data, options, hasPersonal(schema)) : undefined,
   }
 }
 

@@ -31,8 +31,8 @@ export interface Ownership {
 }
 
 /**
- * What is kept of a command that may have to be sent to another process. Data is copied only if a digest cannot show
- * that it was changed since.
+ * What is kept of a command that may have to be sent to another process. One that fails with `Moved` keeps nothing.
+ * Data is copied only if a digest cannot show that it was changed since.
  */
 export const originOf = (data: unknown, options: DispatchOptions, isCopy: boolean): Origin => ({
   data: isCopy ? ownCopy('The data of a command', data) : data,
@@ -44,7 +44,7 @@ export const originOf = (data: unknown, options: DispatchOptions, isCopy: boolea
 export function sendOn(ownership: Ownership, stream: StreamId, pending: PendingCommand): void {
   if (pending.isAnswered) return
   const { name, origin, commandId, metadata, tags } = pending.command
-  if (origin === undefined || origin.options.mayFailMoved) pending.fail(new Moved())
+  if (origin === undefined) pending.fail(new Moved())
   else {
     // From now on, only the other process knows whether the command may be stored, so the signal is its matter.
     pending.unlisten()

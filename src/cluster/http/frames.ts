@@ -32,12 +32,13 @@ export class FrameWriter {
 
   /** The bytes of a text. @throws RangeError if it is too long */
   frame(text: string): Buffer {
-    const body = Buffer.from(text)
-    if (body.length > textBytesMax) throw new RangeError(`A text of ${body.length} bytes is too long for a link`)
-    const head = Buffer.allocUnsafe(headBytes)
-    head.writeUInt32BE(body.length)
-    proofOf(this.#key, this.#side, this.#number++, body).copy(head, 4)
-    return Buffer.concat([head, body])
+    const length = Buffer.byteLength(text)
+    if (length > textBytesMax) throw new RangeError(`A text of ${length} bytes is too long for a link`)
+    const frame = Buffer.allocUnsafe(headBytes + length)
+    frame.writeUInt32BE(length)
+    frame.write(text, headBytes)
+    proofOf(this.#key, this.#side, this.#number++, frame.subarray(headBytes)).copy(frame, 4)
+    return frame
   }
 }
 
