@@ -24,6 +24,7 @@ import { measureObserving } from './workloads/observing.ts'
 import { measureOpening } from './workloads/opening.ts'
 import { measurePersonal } from './workloads/personal.ts'
 import { measureProjection } from './workloads/projection.ts'
+import { measureRolling } from './workloads/rolling.ts'
 import { measureServing } from './workloads/serving.ts'
 import { measureTableReading } from './workloads/table-reading.ts'
 import { measureTenants } from './workloads/tenants.ts'
@@ -68,6 +69,7 @@ export const workloads: readonly Workload[] = [
   { id: 'W17', measure: measureMembers, stores: ['sqlite', 'postgres', 'nats'] },
   { id: 'W18', measure: measureServing, stores: ['postgres'] },
   { id: 'W19', measure: measureTableReading, stores: ['sqlite', 'postgres'] },
+  { id: 'W20', measure: measureRolling, stores: ['sqlite', 'postgres', 'nats'] },
   { id: 'loop', measure: measureEventLoop },
   { id: 'idle', measure: measureIdling },
   { id: 'observed', measure: measureObserving, stores: ['memory'] },

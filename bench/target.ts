@@ -62,6 +62,8 @@ const everywhere: Readonly<Record<string, readonly Target[]>> = {
   'W16-crowd': [ofFloor(60)],
   'W17-cpu-1': [ofFloor(97)],
   'W17-io-1': [ofFloor(97)],
+  'W20-joins': [atMost(100, 'ms')],
+  'W20-leaves': [atMost(100, 'ms')],
   W11: [ofFloor(100)],
   'W11-crowd': [ofFloor(100)],
   'W10-append': [atMost(1.3, 'times')],

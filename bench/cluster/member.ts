@@ -37,5 +37,6 @@ process.on('message', async ({ kind, callers, roundMs }: DriveOrder) => {
   const done: Drive = { rate: operations / seconds, operations, cpuSeconds }
   process.send!(done)
 })
+process.once('SIGTERM', () => void bank.stop().then(() => process.exit()))
 process.once('disconnect', () => process.exit())
 process.send!('ready')

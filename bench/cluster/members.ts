@@ -32,8 +32,17 @@ export class MemberProcess {
   }
 
   async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  /** Lets it leave the cluster, as in a deployment. */
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM')
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
     const ended = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
+    this.#child.kill(signal)
     await ended
   }
 }
