@@ -1,15 +1,12 @@
 /** Backups that are restored: the store goes back to an older state, and operators repair what is ahead of its log. */
-import { keyRow, keysName } from '../../kernel/personal/key-rows.ts'
 import type { History } from './history.ts'
 import type { Marks } from './marks.ts'
 import type { Operators } from './operators.ts'
-import type { PersonalData } from './personal-data.ts'
 import type { Action } from './plan.ts'
 import type { Processes } from './processes.ts'
 import { partsOf } from './read-side.ts'
-import type { SimulatedStore } from './simulated-store.ts'
+import type { StoreOfRun } from './store-of-run.ts'
 import type { AnyDomain } from './version.ts'
-import type { Way } from './way.ts'
 import type { Witness } from './witness.ts'
 import type { World } from './world.ts'
 
@@ -17,12 +14,10 @@ export type Restoring = Extract<Action, { readonly changes: number }>
 
 export interface BackupsOptions {
   readonly world: World
-  readonly store: SimulatedStore
+  readonly store: StoreOfRun
   readonly witness: Witness
-  readonly way: Way
   readonly history: History
   readonly marks: Marks
-  readonly personal: PersonalData
   readonly processes: Processes
   readonly operators: Operators
   /** The newest version of the domain. */
@@ -32,8 +27,16 @@ export interface BackupsOptions {
 /** So often in a row, operators find nothing to repair before everything counts as repaired. */
 const calmMin = 6
 
+/** A damage that somebody has to name, and what is done then. */
+interface Damaged {
+  /** The changes of the store when it was whole. */
+  readonly changes: number
+  readonly action: Restoring
+}
+
 export class Backups {
   readonly #options: BackupsOptions
+  #damaged: Damaged | undefined
   /** The changes of the store before faults began. It is never set back further. */
   #changesMin = 0
 
@@ -42,22 +45,59 @@ export class Backups {
   }
 
   /** Faults begin. */
-  begin(): void {
-    this.#changesMin = this.#options.store.changes
+  begin(actions: readonly Action[]): void {
+    const { store } = this.#options
+    this.#changesMin = store.changes
+    if (actions.some((action) => 'changes' in action)) store.backUp()
+  }
+
+  /** Sets the store back, or lets a write have landed at a wrong place. */
+  async act(action: Restoring): Promise<void> {
+    const { world, store, history, witness } = this.#options
+    if (action.kind !== 'misdirect') return this.#restore(action)
+    const { changes } = store
+    const what = store.misdirect()
+    if (what === undefined) return
+    store.way.count(action.kind)
+    world.tell(`misdirect: ${what}`)
+    history.damaged.add(witness.era)
+    this.#damaged = { changes, action }
+  }
+
+  /** Somebody has named a damage of the store: an operator puts a backup back, after a while. */
+  named(by: string): void {
+    const { world } = this.#options
+    const damaged = this.#damaged
+    world.tell(`the damage is named: ${by}`)
+    world.after(damaged?.action.forMs ?? 0, 'an operator puts a backup back', () => {
+      // It may have been put right by another backup.
+      if (damaged !== undefined && this.#damaged === damaged) void this.#restore({ ...damaged.action, kind: 'restore' })
+    })
+  }
+
+  /** Lets every damage be named or turn out to be harmless, and be put right. */
+  async heal(): Promise<void> {
+    const { world, store, processes } = this.#options
+    if (!store.isDamaged) return
+    // What is wrong beside the log shows when the store is opened.
+    processes.crashAll(0, world.random)
+    while (store.isDamaged) {
+      await world.pause(100, 'an operator looks')
+      if (processes.areThere) await store.examine()
+    }
   }
 
   /** Ends all processes, and sets the store back. They start again within some time. */
-  async restore({ kind, changes, forMs }: Restoring): Promise<void> {
-    const { world, store, witness, way, history, marks, personal, processes, operators, newest } = this.#options
-    const isAll = kind === 'restore'
-    way.count(kind)
-    way.disconnect()
+  async #restore({ kind, changes, forMs }: Restoring): Promise<void> {
+    const { world, store, witness, history, marks, processes, operators, newest } = this.#options
+    // A damaged store is set back as a whole, to a state that was not damaged.
+    const isAll = kind === 'restore' || store.isDamaged
+    const from = store.isDamaged ? this.#damaged!.changes : store.changes
+    this.#damaged = undefined
+    store.way.count(kind)
+    store.way.disconnect()
     processes.crashAll(forMs, world.random)
-    await store.restore(Math.max(this.#changesMin, store.changes - changes), isAll ? 'all' : 'log')
-    if (isAll) {
-      const { rows } = await store.call('listRows', [keysName, { prefix: keyRow(''), limit: Number.POSITIVE_INFINITY }])
-      personal.wentBack(rows)
-    }
+    await store.restore(Math.max(this.#changesMin, from - changes), isAll ? 'all' : 'log')
     const head = await witness.wasRestored()
     world.tell(`${kind} of an older state: the log ends at ${head}`)
     marks.meet(isAll ? 'the store goes back to an older state' : 'only the log goes back to an older state')

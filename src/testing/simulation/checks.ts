@@ -157,7 +157,8 @@ function checkAnswer(evidence: Evidence, command: ClientCommand, attempt: Attemp
   const { told, ended } = attempt
   if (ended === undefined || told === undefined || told === 'nothing') return
   if ('error' in told) {
-    if (isExpected(told.error) || evidence.decidersOf(attempt).some((each) => each.meetsNewer(told.error))) return
+    const isTold = isExpectedIn(told.error, evidence.history, attempt.sent.era)
+    if (isTold || evidence.decidersOf(attempt).some((each) => each.meetsNewer(told.error))) return
     throw new Broken('every error is one of the catalogue', `${called(command)}: ${shown(told.error)}`, told.error)
   }
   const { outcome } = told
@@ -181,7 +182,11 @@ const expected: ReadonlySet<string | undefined> = new Set([
   'STORE_FULL',
   'STORE_HALTED',
 ])
-export const isExpected = (error: unknown): boolean => expected.has(codeOf(error))
+const isExpected = (error: unknown): boolean => expected.has(codeOf(error))
+
+/** The same for an era: in some of them the store was damaged, which has to be said. */
+export const isExpectedIn = (error: unknown, { damaged }: History, era: number): boolean =>
+  isExpected(error) || (codeOf(error) === 'STORE_CORRUPT' && damaged.has(era))
 
 function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
   if (!outcome.accepted) return
@@ -256,7 +261,8 @@ function checkRead(evidence: Evidence, read: History['reads'][number]): void {
   const { aggregate, id, sent, ended, told, version } = read
   if (told === undefined || ended === undefined) return
   if ('error' in told) {
-    if (isExpected(told.error) || version.meetsNewer(told.error)) return
+    const isTold = isExpectedIn(told.error, evidence.history, sent.era)
+    if (isTold || version.meetsNewer(told.error)) return
     throw new Broken('every error is one of the catalogue', `state of ${aggregate} ${id}: ${shown(told.error)}`)
   }
   if (ended.era !== sent.era) return

@@ -64,6 +64,11 @@ export interface FaultRates {
    * lost, in part or as a whole.
    */
   readonly losePower: number
+  /**
+   * Writes to a simulated disk that have landed at a wrong place, for each command of a client. When the damage is
+   * named, an operator puts a backup back; so what was acknowledged since is lost. 0 unless it is given.
+   */
+  readonly misdirect: number
 }
 
 export const noFaults: FaultRates = Object.freeze({
@@ -92,6 +97,7 @@ export const noFaults: FaultRates = Object.freeze({
   forget: 0,
   failDisk: 0,
   losePower: 0,
+  misdirect: 0,
 })
 
 /** The most of each that a run may have: within it Mneme keeps all promises. */
@@ -122,6 +128,7 @@ const worst: FaultRates = Object.freeze({
   forget: 0.2,
   failDisk: 0.05,
   losePower: 0.15,
+  misdirect: 0,
 })
 
 export const faultNames = Object.keys(noFaults) as readonly (keyof FaultRates)[]

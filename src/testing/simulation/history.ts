@@ -57,6 +57,8 @@ export interface History {
   readonly snapshots: { readonly era: number; readonly version: Version; readonly snapshot: Snapshot }[]
   /** The positions of events that an operator has skipped, or may have skipped, by the key of the projection. */
   readonly skipped: Map<string, Set<number>>
+  /** The eras in which the store was damaged. */
+  readonly damaged: Set<number>
 }
 
 export const emptyHistory = (): History => ({
@@ -65,6 +67,7 @@ export const emptyHistory = (): History => ({
   readings: new Map(),
   snapshots: [],
   skipped: new Map(),
+  damaged: new Set(),
 })
 
 /** The metadata by which a commit is recognised as a client's. */

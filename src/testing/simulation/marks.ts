@@ -65,6 +65,10 @@ export const markNames = [
   'an unfinished end of a file is cut',
   'a power failure leaves what nobody was told about',
   'a process ends while its store waits for the disk',
+  'a backup of all files is put back',
+  'a backup of the files of the log is put back',
+  'a write at a wrong place is found',
+  'a write at a wrong place does no harm',
 ] as const
 export type Mark = (typeof markNames)[number]
 

@@ -37,6 +37,8 @@ export type Action = { readonly atMs: number; readonly process: number } & (
   | { readonly kind: 'cut'; readonly other: number; readonly forMs: number }
   /** The store is set back by a number of changes. Before its log is repaired, as far as it is, some time passes. */
   | { readonly kind: 'restore' | 'restoreLog'; readonly changes: number; readonly forMs: number }
+  /** A write has landed at a wrong place. When somebody has named it, the store is set back like this. */
+  | { readonly kind: 'misdirect'; readonly changes: number; readonly forMs: number }
   /** The process ends, in good order or not, and starts again with a version of the domain. */
   | { readonly kind: 'deploy'; readonly version: number; readonly isCrash: boolean }
   /** An operator forgets somebody. */
@@ -111,7 +113,8 @@ export function makePlan(options: PlanOptions): Plan {
     for (const operation of operations(random, options)) actions.push({ atMs, process: process(), ...operation })
   }
   const deployments = deploymentsUntil(atMs, new Random(seed ^ 0x5eed), options)
-  const restores = restoresUntil(atMs, new Random(seed ^ 0x01d), options)
+  const restores = lossesUntil(atMs, new Random(seed ^ 0x01d), options, ['restore', 'restoreLog'])
+  const damages = lossesUntil(atMs, new Random(seed ^ 0x3ec), options, ['misdirect'])
   const cuts = cutsUntil(atMs, new Random(seed ^ 0xc07), options)
   const forgettings = forgettingsUntil(atMs, new Random(seed ^ 0xf0), options)
   const failures = powerFailuresUntil(atMs, new Random(seed ^ 0xda7c), options)
@@ -120,16 +123,21 @@ export function makePlan(options: PlanOptions): Plan {
     profile,
     processes,
     rates,
-    actions: [...actions, ...deployments, ...restores, ...cuts, ...forgettings, ...failures].sort(
+    actions: [...actions, ...deployments, ...restores, ...damages, ...cuts, ...forgettings, ...failures].sort(
       (a, b) => a.atMs - b.atMs,
     ),
   }
 }
 
-/** Backups that are restored: older states of the store. */
-function* restoresUntil(endMs: number, random: Random, { steps, rates }: PlanOptions): Generator<Action> {
+/** Backups that are restored, and what makes that necessary. */
+function* lossesUntil(
+  endMs: number,
+  random: Random,
+  { steps, rates }: PlanOptions,
+  kinds: readonly ('restore' | 'restoreLog' | 'misdirect')[],
+): Generator<Action> {
   for (let step = 0; step < steps; step++) {
-    for (const kind of ['restore', 'restoreLog'] as const) {
+    for (const kind of kinds) {
       if (!random.chance(rates[kind])) continue
       const [atMs, changes] = [endMs * random.next(), random.int(1, random.pick([10, 50, 200]))]
       yield { atMs, process: 0, kind, changes, forMs: random.int(0, 3000) }

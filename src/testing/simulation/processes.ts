@@ -6,7 +6,7 @@
 import type { StartOptions } from '../../application/start-options.ts'
 import { hasCode } from '../../domain/error.ts'
 import type { Random } from '../random.ts'
-import { Broken, isExpected } from './checks.ts'
+import { Broken, codeOf, isExpectedIn } from './checks.ts'
 import type { History, Reading } from './history.ts'
 import type { Marks } from './marks.ts'
 import type { PersonalData } from './personal-data.ts'
@@ -139,7 +139,7 @@ export class Processes {
   }
 
   #boot(place: number, skewMs: number): void {
-    const { world, way, cluster, marks, personal, versions, fail } = this.#options
+    const { world, way, cluster, witness, history, marks, personal, versions, fail } = this.#options
     const version = this.#deployed[place]!
     const name = `p${place + 1}.${++this.#lives}`
     const process = new SimulatedProcess(name, version, world, skewMs, (newText) => personal.cipherOf(newText))
@@ -160,9 +160,11 @@ export class Processes {
       (error) => {
         if (process.isDead) return
         world.tell(`${process.name} does not start: ${error}`)
-        if (way.mayRefuse) marks.meet('a store cannot be opened because its disk has failed')
+        const isDamaged = codeOf(error) === 'STORE_CORRUPT'
+        if (way.mayRefuse && !isDamaged) marks.meet('a store cannot be opened because its disk has failed')
         // Whoever looks after the processes starts it again.
-        if ((cluster !== undefined || way.mayRefuse) && isExpected(error)) this.crash(process, place, 500)
+        if ((cluster !== undefined || way.mayRefuse) && isExpectedIn(error, history, witness.era))
+          this.crash(process, place, 500)
         else fail(new Broken('a process starts', `${process.name}: ${error}`, error))
       },
     )
@@ -170,12 +172,15 @@ export class Processes {
 
   /** Reads the log as long as the process is there. */
   #subscribe(process: SimulatedProcess, place: number): void {
-    const { world, witness, history, marks, personal } = this.#options
+    const { world, way, witness, history, marks, personal } = this.#options
     const begin = (): Reading => ({ places: [], era: witness.era, failure: undefined })
     const seen = (place === 0 ? this.#reading : undefined) ?? begin()
     if (place === 0) this.#reading = seen
     history.readings.set(process.name, seen)
     const follow = async () => {
+      // A reader may come back when the log has grown again beyond what it knows. With one process it would be first.
+      const isLate = way.mayRefuse && seen.era < witness.era && world.random.chance(0.5)
+      if (isLate) await world.pause(world.random.int(0, 3000), 'a reader comes back', process)
       while (process.started !== undefined) {
         const after = seen.places.at(-1) ?? { position: 0 }
         try {
@@ -194,7 +199,7 @@ export class Processes {
             continue
           }
           // A subscription tells its reader when the store fails. The reader continues after the last event.
-          if (!isExpected(error)) throw error
+          if (!isExpectedIn(error, history, witness.era)) throw error
           await world.pause(100, 'a reader waits', process)
         }
       }

@@ -105,8 +105,8 @@ const onNetworksOnly = ['loseAnswer', 'actLater', 'duplicate', 'loseHint', 'part
 const inClustersOnly = ['breakLink', 'cut'] as const
 const notWithin = ['slow', 'failBefore', 'crash', 'restore', 'restoreLog'] as const
 /** A store that runs itself has a disk that fails, and no call of its users fails otherwise. */
-const notOnDisks = ['failBefore', 'restore', 'restoreLog'] as const
-const onDisksOnly = ['failDisk', 'losePower'] as const
+const notOnDisks = ['failBefore'] as const
+const onDisksOnly = ['failDisk', 'losePower', 'misdirect'] as const
 
 /** The rates without what cannot happen to a store. */
 export function possible(rates: FaultRates, { way, isItself }: Profile, isCluster: boolean): FaultRates {

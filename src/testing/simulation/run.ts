@@ -127,7 +127,8 @@ class Simulation {
     this.#world = world
     const restart = (process: SimulatedProcess) => this.#processes.restart(process)
     const done = (call: Call, answer: Answer) => this.#done(call, answer)
-    this.#store = storeOfRun({ world, store, seed: plan.seed, marks, personal, done, restart, fail })
+    const named = (by: string) => this.#backups.named(by)
+    this.#store = storeOfRun({ world, store, seed: plan.seed, marks, personal, done, restart, named, fail })
     const { way } = this.#store
     const witness = new Witness(this.#store.log, (event) => personal.opened(event))
     this.#witness = witness
@@ -157,15 +158,13 @@ class Simulation {
     const [processes, operators, newest] = [this.#processes, this.#operators, this.#newest.domain]
     this.#backups = new Backups({
       world,
-      store,
+      store: this.#store,
       witness,
       history,
       marks,
-      personal,
       processes,
       operators,
       newest,
-      way,
     })
     const log = () => witness.events
     this.#forgettings = new Forgettings({ world, personal, log, processes: () => processes.all, fail })
@@ -187,7 +186,7 @@ class Simulation {
       await this.#until('the first commands are answered', sending)
     }
     this.#store.way.rates = this.#plan.rates
-    this.#backups.begin()
+    this.#backups.begin(this.#plan.actions)
     let next = 0
     for (const action of this.#plan.actions) {
       this.#world.after(action.atMs, action.kind, () => {
@@ -215,7 +214,7 @@ class Simulation {
       this.#tell(process, action.kind, `of client ${action.client}`)
       void this.#clients.repeat(action.client, place)
     } else if (action.kind === 'state') void this.#clients.read(action.aggregate, action.id, place)
-    else if ('changes' in action) void this.#backups.restore(action)
+    else if ('changes' in action) void this.#backups.act(action)
     else if (action.kind === 'deploy') {
       this.#processes.deploy(place, { ...action, isCrash: action.isCrash && !this.#isOneProcess })
     } else if (process.started === undefined || process.isDead) return
@@ -286,6 +285,7 @@ class Simulation {
       process.heal()
       this.#setClock(process, 0)
     }
+    await this.#until('what is damaged is put right', this.#wait(this.#backups.heal()))
     await this.#until('every client is answered', () => this.#clients.waiting === 0)
     await this.#until('every operator has finished', () => this.#operators.working + this.#forgettings.working === 0)
     await this.#deployNewest()

@@ -47,7 +47,8 @@ interface Change {
   readonly statements?: readonly RunStatement[]
 }
 
-const changing: ReadonlySet<Method> = new Set<Method>([
+/** Calls that change something. */
+export const changing: ReadonlySet<Method> = new Set<Method>([
   ...(['append', 'saveSnapshot', 'saveStep', 'resetProjection', 'acquireLease', 'releaseLease', 'reserve'] as const),
 ])
 

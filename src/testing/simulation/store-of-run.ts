@@ -9,7 +9,7 @@ import type { Marks } from './marks.ts'
 import { Network } from './network.ts'
 import type { PersonalData } from './personal-data.ts'
 import type { SimulatedProcess } from './process.ts'
-import type { SimulatedStore } from './simulated-store.ts'
+import type { Restored, SimulatedStore } from './simulated-store.ts'
 import type { SimulatedTables } from './simulated-tables.ts'
 import type { Watch, Way } from './way.ts'
 import type { VisibleLog } from './witness.ts'
@@ -22,6 +22,18 @@ export interface StoreOfRun {
   readonly tables: SimulatedTables
   /** The power of its machine fails. */
   losePower(): void
+  /** How many changes were made. */
+  readonly changes: number
+  /** It may be set back from now on. */
+  backUp(): void
+  /** Goes back to the state after so many changes, or to one before that. Nobody has it open. */
+  restore(changes: number, what: Restored): Promise<void>
+  /** A write to its disk has landed at a wrong place. @returns what has happened, if there was such a write */
+  misdirect(): string | undefined
+  /** Whether one has, and it was not put right. */
+  readonly isDamaged: boolean
+  /** Looks whether that has done harm. Call it when a process has the store open. */
+  examine(): Promise<void>
 }
 
 export interface StoreOfRunOptions {
@@ -34,12 +46,14 @@ export interface StoreOfRunOptions {
   readonly done: Watch['done']
   /** A process has to start again, since its store refuses to write, or may do so. */
   readonly restart: (process: SimulatedProcess) => void
+  /** Somebody has named a damage of the store. */
+  readonly named: (by: string) => void
   /** Ends the run. */
   readonly fail: (broken: Broken) => void
 }
 
 export function storeOfRun(options: StoreOfRunOptions): StoreOfRun {
-  const { world, store, seed, marks, personal, done, restart, fail } = options
+  const { world, store, seed, marks, personal, done, restart, named, fail } = options
   const { tables, profile } = store
   const watch: Watch = {
     sent: (call) => marks.sent(call),
@@ -49,15 +63,52 @@ export function storeOfRun(options: StoreOfRunOptions): StoreOfRun {
     missed: () => marks.missed(),
     askedItself: () => marks.askedItself(),
   }
+  const keys = { prefix: keyRow(''), limit: Number.POSITIVE_INFINITY }
   if (!profile.isItself) {
-    const way = new Network(world, store, noFaults, watch)
-    return { way, log: store, tables, losePower: () => {} }
+    return {
+      way: new Network(world, store, noFaults, watch),
+      log: store,
+      tables,
+      losePower: () => {},
+      backUp: () => {},
+      misdirect: () => undefined,
+      isDamaged: false,
+      examine: async () => {},
+      get changes() {
+        return store.changes
+      },
+      async restore(changes, what) {
+        await store.restore(changes, what)
+        if (what === 'all') personal.wentBack((await store.call('listRows', [keysName, keys])).rows)
+      },
+    }
   }
   const random = new Random(seed ^ 0xd15c)
+  let isBack = false
   const opened = async (real: Store) => {
-    const { rows } = await real.listRows(keysName, { prefix: keyRow(''), limit: Number.POSITIVE_INFINITY })
+    const { rows } = await real.listRows(keysName, keys)
     personal.found(rows)
+    if (isBack) personal.wentBack(rows)
+    isBack = false
   }
-  const way = new DiskWay({ world, random, watch, marks, opened, restart, fail })
-  return { way, log: way, tables, losePower: () => way.losePower() }
+  const way = new DiskWay({ world, random, watch, marks, opened, restart, named, fail })
+  return {
+    way,
+    log: way,
+    tables,
+    losePower: () => way.losePower(),
+    backUp: () => way.backUp(),
+    misdirect: () => way.misdirect(),
+    examine: () => way.examine(),
+    get isDamaged() {
+      return way.isDamaged
+    },
+    get changes() {
+      return way.changes
+    },
+    async restore(changes, what) {
+      way.restore(changes, what)
+      isBack ||= what === 'all'
+    },
+  }
 }

@@ -1,8 +1,8 @@
 /**
- * The file store itself: the domains of other scenarios on a simulated disk, whose machine loses its power. Also
- * personal values, whose keys must not come back.
+ * The file store itself: the domains of other scenarios on a simulated disk, whose machine loses its power, and whose
+ * backups are put back. Also personal values, whose keys must not come back.
  */
-import { drawFaults } from '../../../src/testing/simulation/faults.ts'
+import { drawFaults, type FaultRates } from '../../../src/testing/simulation/faults.ts'
 import type { SimulationReport } from '../../../src/testing/simulation/simulate.ts'
 import { parcels } from './parcels.ts'
 import { people } from './people.ts'
@@ -11,14 +11,29 @@ import { transfers } from './transfers.ts'
 import { upgrades } from './upgrades.ts'
 
 const domains = [transfers, seats, parcels, upgrades, people]
+/** Those in which the log may go back alone: what a reaction did before may be done again. */
+const repeatable: readonly unknown[] = [seats, parcels, upgrades]
 
 export function disks(seed: number, steps: number, minimise = true): Promise<SimulationReport> {
   const drawn = drawFaults(seed)
+  const domain = domains[seed % domains.length]!
   // Some runs lose their power often, in the middle of much work, and some have a disk that fails often.
   const faults = [
     drawn,
     { ...drawn, losePower: 0.25, crash: 0.05, failDisk: 0 },
     { ...drawn, losePower: 0.1, failDisk: 0.06 },
   ][Math.floor(seed / 4) % 3]!
-  return domains[seed % domains.length]!(seed, steps, minimise, { profile: 'file-on-disk', processes: 1, faults })
+  return domain(seed, steps, minimise, {
+    profile: 'file-on-disk',
+    processes: 1,
+    faults: { ...faults, ...lossesOf(seed, repeatable.includes(domain)) },
+  })
+}
+
+/** What loses something that was acknowledged, in two runs of three. */
+function lossesOf(seed: number, mayRepeat: boolean): Partial<FaultRates> {
+  const kind = Math.floor(seed / 12) % 3
+  if (kind === 0) return {}
+  if (kind === 1) return { misdirect: 0.2 }
+  return mayRepeat && seed % 8 >= 4 ? { restoreLog: 0.05 } : { restore: 0.05 }
 }

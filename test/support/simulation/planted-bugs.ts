@@ -378,4 +378,23 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: "      this.#halt('it could not be synced', cause)\n",
     replace: '',
   },
+  {
+    name: 'a line of the log is believed although it is not the one that was written there',
+    file: 'store/file/log/log-reader.ts',
+    find: `const record = parseLine(line, checksum)
+    if (isRecord(record) && record.position === this.#index.position.get(commit)) return record`,
+    replace: 'const record = parseLine(line)\n    if (isRecord(record)) return record',
+  },
+  {
+    name: 'a damaged line is cut with all lines after it',
+    file: 'store/file/opening/scan.ts',
+    find: 'if (isLast && hasHole && ofSameBatch) return',
+    replace: 'if (isLast && hasHole && ofSameBatch !== undefined) return',
+  },
+  {
+    name: 'the file store does not compare the event that a reader has read last',
+    file: 'store/file/log/log-reader.ts',
+    find: 'checksum: this.#index.checksumAt(behind.position) })',
+    replace: 'checksum: behind.checksum })',
+  },
 ]

@@ -83,6 +83,16 @@ describe('The end of the log', () => {
     await writeFile(path, bytes.fill(0, hole, hole + 20))
     await refusesAsCorrupt(place)
   })
+
+  test('is refused if all of a line is such a hole, so that it looks like one line with the later batch', async () => {
+    await using place = await testPlace()
+    const path = await threeCommits(place)
+    await removeIndex(place)
+    const bytes = await readFile(path)
+    const first = bytes.indexOf(10) + 1
+    await writeFile(path, bytes.fill(0, first, bytes.indexOf(10, first) + 1))
+    await refusesAsCorrupt(place)
+  })
 })
 
 describe('Damage before the end', () => {

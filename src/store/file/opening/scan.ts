@@ -91,9 +91,13 @@ export class Scan {
       number++
       const record = parseLine(line)
       const where = `${path}, line ${number} (byte ${offset})`
-      if (damage === undefined && isRecord(record)) this.#add(record, line, where)
-      else if (damage === undefined) damage = damageOf(line, offset, where)
-      else if (record !== undefined) this.#addBehind(damage, record, base, isLast)
+      if (damage === undefined && isRecord(record)) {
+        this.#add(record, line, where)
+        return
+      }
+      const whole = (damage && record) ?? parseLine(behindHole(line))
+      damage ??= damageOf(line, offset, where)
+      if (whole !== undefined) this.#addBehind(damage, whole, base, isLast)
     }
     await visitLines(file, range, visit, this.#breath)
     return damage
@@ -146,6 +150,9 @@ function damageOf(line: Buffer, offset: number, where: string): Damage {
   const reason = isComplete ? 'the line does not fit its checksum' : 'the line is incomplete'
   return { offset, reason, where, isComplete, hasHole: line.includes(0), wholeBehind: 0 }
 }
+
+/** Null bytes have no line feed, so a whole line may stand behind them in what looks like one line. */
+const behindHole = (line: Buffer): Buffer => line.subarray(line.includes(0) ? line.lastIndexOf(0) + 1 : line.length)
 
 async function cut(disk: Disk, path: string, length: number): Promise<void> {
   const file = await disk.open(path, 'write')

@@ -5,22 +5,33 @@
  *
  * After each start the log is compared with what could be seen before: what a process has shown once must stay.
  */
+import type { StoreWarning } from '../../../runtime/warning.ts'
 import { checkedFactory } from '../../../store/checked-store.ts'
 import { firstPositionOf } from '../../../store/file/database/segment-name.ts'
 import { checksumOf, parseLine } from '../../../store/file/log/lines.ts'
 import { eachEvent, isRecord } from '../../../store/file/log/record.ts'
 import { type FileStoreSettings, openStore } from '../../../store/file/opening/open-store.ts'
 import type { Range } from '../../../store/range.ts'
-import type { CheckpointPlace, Page, ProjectionStep, Store, StoredEvent, StoreFactory } from '../../../store/store.ts'
+import type {
+  CheckpointPlace,
+  OpenOptions,
+  Page,
+  ProjectionStep,
+  Store,
+  StoredEvent,
+  StoreFactory,
+} from '../../../store/store.ts'
 import type { Random } from '../../random.ts'
 import { Broken, codeOf } from '../checks.ts'
 import { type FaultRates, noFaults } from '../faults.ts'
 import type { Marks } from '../marks.ts'
 import type { SimulatedProcess } from '../process.ts'
-import { type Method, methods } from '../simulated-store.ts'
+import { changing, type Method, methods, type Restored } from '../simulated-store.ts'
 import { type Answer, type Call, FaultCounts, type Watch, type Way } from '../way.ts'
 import type { VisibleLog } from '../witness.ts'
 import type { World } from '../world.ts'
+import { Damage } from './damage.ts'
+import { DiskCopies } from './disk-copies.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 import { SimulatedMachine } from './simulated-machine.ts'
 
@@ -33,6 +44,8 @@ export interface DiskWayOptions {
   readonly opened: (store: Store) => Promise<void>
   /** A process has to start again, since its store refuses to write, or may do so. */
   readonly restart: (process: SimulatedProcess) => void
+  /** Somebody has named a damage of the store. */
+  readonly named: (by: string) => void
   /** Ends the run. */
   readonly fail: (broken: Broken) => void
 }
@@ -43,6 +56,7 @@ const changesCheckpoint: ReadonlySet<Method> = new Set<Method>(['saveStep', 'res
 export class DiskWay implements Way, VisibleLog {
   readonly #options: DiskWayOptions
   readonly #disk: SimulatedDisk
+  readonly #copies: DiskCopies
   readonly #machine = new SimulatedMachine()
   readonly #settings: Omit<FileStoreSettings, 'disk' | 'machine'>
   readonly #counts = new FaultCounts()
@@ -52,6 +66,11 @@ export class DiskWay implements Way, VisibleLog {
   readonly #events: StoredEvent[] = []
   /** Processes whose disk has failed. Their stores may have halted. */
   readonly #hurt = new Set<SimulatedProcess>()
+  /** How many of them were stored by earlier batches than the last. */
+  #certain = 0
+  readonly #damage: Damage
+  /** The store that was opened last. */
+  #store: Store | undefined
   /** How far each segment was read, in bytes. */
   readonly #read = new Map<string, number>()
   readonly #listeners: (() => void)[] = []
@@ -63,7 +82,9 @@ export class DiskWay implements Way, VisibleLog {
   constructor(options: DiskWayOptions) {
     const { random } = options
     this.#options = options
+    this.#damage = new Damage({ ...options, store: directory })
     this.#disk = new SimulatedDisk(random.fork())
+    this.#copies = new DiskCopies(this.#disk, directory, random.fork())
     // Real segments have millions of bytes, and a simulated log has thousands.
     const segmentBytesMax = random.pick([1500, 6000, 1_000_000])
     const compactBytesMin = random.pick([700, 4000, 1_000_000])
@@ -96,15 +117,32 @@ export class DiskWay implements Way, VisibleLog {
     return checkedFactory({
       name: 'simulated',
       open: async (options) => {
-        const store = await openStore(settings, options)
-        this.#compare(process)
+        this.#damage.checkOpening()
+        const warned: StoreWarning['code'][] = []
+        const warn = (warning: StoreWarning) => {
+          warned.push(warning.code)
+          options.warn(warning)
+        }
+        const store = await this.#opened(settings, { ...options, warn })
+        if (this.#damage.isThere) await this.#compareDamaged(store, warned)
+        else this.#compare(process)
         store.onAppend(() => this.#grown())
         await this.#checkSteps(process, store)
         await this.#options.opened(store)
         world.tell(`${process.name} has opened the store with ${this.#events.length} events`)
+        this.#store = store
         return this.#watched(process, store)
       },
     })
+  }
+
+  async #opened(settings: FileStoreSettings, options: OpenOptions): Promise<Store> {
+    try {
+      return await openStore(settings, options)
+    } catch (error) {
+      this.#damage.met(error)
+      throw error
+    }
   }
 
   ended(): void {
@@ -117,8 +155,48 @@ export class DiskWay implements Way, VisibleLog {
     this.#hurt.clear()
   }
 
-  disconnect(): void {
-    throw new Error('a store on a simulated disk is not set back')
+  disconnect(): void {}
+
+  /** How many changes the store has acknowledged. */
+  get changes(): number {
+    return this.#copies.changes
+  }
+
+  /** Backups are made from now on. */
+  backUp(): void {
+    this.#copies.begin()
+  }
+
+  /** A backup is put back: the files are again as they were after so many changes, or before that. Nothing runs. */
+  restore(changes: number, what: Restored): void {
+    this.#copies.putBack(changes, what)
+    this.#damage.end()
+    // What was kept beside the log is dropped when the store is opened, as far as it is ahead of it.
+    this.#lasting.clear()
+    this.#read.clear()
+    this.#events.length = 0
+    this.#events.push(...this.#unread())
+    const { marks } = this.#options
+    marks.meet(what === 'all' ? 'a backup of all files is put back' : 'a backup of the files of the log is put back')
+  }
+
+  /** A write has landed at a wrong place. @returns what has happened; nothing if there is none that it could be */
+  misdirect(): string | undefined {
+    if (this.#damage.isThere) return undefined
+    const endOf = (name: string, length: number) =>
+      firstPositionOf(name) === undefined ? length : (this.#read.get(name) ?? 0)
+    const told = this.#disk.misdirect(endOf)
+    if (told !== undefined) this.#damage.begin()
+    return told
+  }
+
+  get isDamaged(): boolean {
+    return this.#damage.isThere
+  }
+
+  /** Reads the whole log. Call it when a process has the store open, and the store is damaged. */
+  async examine(): Promise<void> {
+    await this.#damage.isHarmless(this.#store!, this.#events)
   }
 
   /** The power fails: nothing runs any more, and what is not durable is lost, in part or as a whole. */
@@ -166,6 +244,10 @@ export class DiskWay implements Way, VisibleLog {
         watch.sent(call)
         if (changesCheckpoint.has(method)) this.#goesBack(call.args[0], call.args[1])
         const answer = await answerOf(store, method, args)
+        if (changing.has(method) && 'value' in answer) this.#copies.changed(!this.#damage.isThere)
+        if ('error' in answer) this.#damage.met(answer.error)
+        else if (method === 'readStream') this.#damage.checkEvents(answer.value, this.#events)
+        else if (method === 'readAll') this.#damage.checkEvents(answer.value.events, this.#events)
         watch.done(call, answer)
         if (method === 'saveStep' && 'value' in answer) this.#lasts(call.args[0], call.args[1])
         watch.answered(call, answer)
@@ -214,6 +296,14 @@ export class DiskWay implements Way, VisibleLog {
     for (const listener of this.#listeners) listener()
   }
 
+  /** The same on a disk that has written something at a wrong place. */
+  async #compareDamaged(store: Store, warned: readonly StoreWarning['code'][]): Promise<void> {
+    const found = await this.#damage.opened(store, warned, { seen: this.#events, certain: this.#certain })
+    this.#unread()
+    this.#events.push(...found)
+    for (const listener of this.#listeners) listener()
+  }
+
   /** A projection may go back from now on: by a step, or since all of it is deleted. */
   #goesBack(projection: string, step: ProjectionStep | undefined): void {
     const { position } = this.#lasting.get(projection) ?? { position: 0 }
@@ -245,7 +335,10 @@ export class DiskWay implements Way, VisibleLog {
       for (let end = bytes.indexOf(10, from); end !== -1; end = bytes.indexOf(10, from)) {
         const line = bytes.subarray(from, end + 1)
         const record = parseLine(line)
-        if (isRecord(record)) eachEvent(record, checksumOf(line), (event) => events.push(event))
+        if (isRecord(record)) {
+          eachEvent(record, checksumOf(line), (event) => events.push(event))
+          this.#certain = (record.batch ?? record.position) - 1
+        }
         from = end + 1
       }
       this.#read.set(name, from)

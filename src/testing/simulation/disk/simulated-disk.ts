@@ -3,7 +3,7 @@
  * durable, as a real disk does behind its cache. At a power failure each write, each change of a length and each name
  * that was not synced is lost or kept on its own, so they may be reordered, and a write may be torn into sectors. Calls
  * fail with EIO and ENOSPC, and writes stop half-way. What a failed sync has lost is not written by a later one: the
- * program still sees it, and the next program does not. `misdirect` puts a sector of one file into another place.
+ * program still sees it, and the next program does not. `misdirect` lets a write have landed at a wrong place.
  *
  * Whoever mounts it may decide when calls have their effect. What is under way when the program ends has its effect as
  * a whole, in part or not at all.
@@ -11,23 +11,8 @@
 import { basename, dirname } from 'node:path'
 import type { Disk, DiskFile, OpenMode } from '../../../store/file/database/disk.ts'
 import type { Random } from '../../random.ts'
-import { FileBytes } from './file-bytes.ts'
-
-const sectorBytes = 512
-
-/** A change of a file that is not durable yet. */
-type Change = { readonly at: number; readonly bytes: Buffer } | { readonly length: number }
-
-interface Inode {
-  readonly id: number
-  /** What programs see. */
-  readonly content: FileBytes
-  readonly durable: FileBytes
-  changes: Change[]
-  modifiedAt: number
-  /** Whether a sync has failed, and what it was for will never be durable. */
-  isGivenUp: boolean
-}
+import { apply, type Change, type Inode, newInode, survive } from './inode.ts'
+import { RecentWrites } from './recent-writes.ts'
 
 /** A program that has the disk. */
 interface Program {
@@ -44,6 +29,9 @@ export interface DiskFaults {
   /** The power fails at this call, counted from when the rates are set. */
   readonly powerFailsAt: number
 }
+
+/** What a copy of a directory has, by the names of its files. */
+export type DiskCopy = ReadonlyMap<string, Buffer>
 
 const noFaults: DiskFaults = { fail: 0, powerFailsAt: Number.POSITIVE_INFINITY }
 /** Lets a call have its effect, soon or later. `call` says which it is, for a reader. */
@@ -84,6 +72,7 @@ export class SimulatedDisk {
   #onPowerFailure: () => void = () => undefined
   /** What has not had its effect yet. */
   readonly #underWay = new Set<DiskCall>()
+  readonly #recent = new RecentWrites()
   readonly #trace: Traced[] = []
   failures = 0
 
@@ -124,19 +113,20 @@ export class SimulatedDisk {
   }
 
   /**
-   * A sector lands at a wrong place, in a file of the log or beside it. The index is never the one that it comes from:
-   * its hashes have a seed of their own, so its bytes and its length do not follow from this one.
+   * A write has landed at a wrong place. Nobody knows it yet.
+   *
+   * @param endOf up to where a file may be concerned
+   * @returns what has happened, for a reader; nothing if there is no write that it could be
    */
-  misdirect(): void {
+  misdirect(endOf: (name: string, length: number) => number = (_, length) => length): string | undefined {
     const files = [...this.#names].filter(([path, { content }]) => !path.includes('/lock-') && content.length > 0)
-    const [source, from] = this.#random.pick(files.filter(([path]) => !path.endsWith('index.bin')))
-    const [target, to] = this.#random.pick(files)
-    const start = this.#random.below(from.content.length)
-    const bytes = from.content.view.subarray(start, start + sectorBytes)
-    const at = this.#random.below(to.content.length)
-    bytes.copy(to.content.view, at)
-    to.durable.become(to.content)
-    this.#trace.push({ call: `${basename(source)} at ${start} to ${basename(target)}` })
+    const landings = files.map(([path, inode]) => {
+      const own = basename(path)
+      return { name: own, inode, end: endOf(own, inode.content.length) }
+    })
+    const told = this.#recent.misdirect(this.#random.fork(), landings)
+    if (told !== undefined) this.#trace.push({ call: told })
+    return told
   }
 
   /** Each call, and what was done to it. */
@@ -153,6 +143,21 @@ export class SimulatedDisk {
   filesIn(directory: string): ReadonlyMap<string, Buffer> {
     const files = [...this.#names].filter(([path]) => dirname(path) === directory)
     return new Map(files.map(([path, { content }]) => [basename(path), content.view]))
+  }
+
+  /** The files of a directory become those of a copy, and are durable. @param isOf which files of it, by name */
+  putBack(directory: string, copy: DiskCopy, isOf: (name: string) => boolean): void {
+    const isBack = (path: string) => dirname(path) === directory && isOf(basename(path))
+    this.#namings = this.#namings.filter((naming) => !naming.some(([path]) => isBack(path)))
+    for (const names of [this.#names, this.#durableNames]) {
+      for (const path of [...names.keys()]) if (isBack(path)) names.delete(path)
+    }
+    for (const [own, bytes] of copy) {
+      if (!isOf(own)) continue
+      const inode = this.#inode()
+      for (const file of [inode.content, inode.durable]) file.write(bytes, 0)
+      for (const names of [this.#names, this.#durableNames]) names.set(`${directory}/${own}`, inode)
+    }
   }
 
   /**
@@ -291,7 +296,9 @@ export class SimulatedDisk {
   }
 
   #write(inode: Inode, bytes: Uint8Array, at: number): number {
-    this.#change(inode, { at, bytes: Buffer.from(bytes) })
+    const change = { at, bytes: Buffer.from(bytes) }
+    this.#recent.add(inode, at, change.bytes)
+    this.#change(inode, change)
     return bytes.length
   }
 
@@ -302,14 +309,7 @@ export class SimulatedDisk {
   }
 
   #inode(): Inode {
-    return {
-      id: ++this.#inodes,
-      content: new FileBytes(),
-      durable: new FileBytes(),
-      changes: [],
-      modifiedAt: ++this.#clock,
-      isGivenUp: false,
-    }
+    return newInode(++this.#inodes, ++this.#clock)
   }
 
   #name(path: string, inode: Inode | undefined): void {
@@ -352,30 +352,6 @@ function name(names: Map<string, Inode>, naming: Naming): void {
   for (const [path, inode] of naming) {
     if (inode === undefined) names.delete(path)
     else names.set(path, inode)
-  }
-}
-
-function apply(file: FileBytes, change: Change): void {
-  if ('length' in change) file.resize(change.length)
-  else file.write(change.bytes, change.at)
-}
-
-/** What a power failure leaves of a change: nothing, all of it, or some sectors. */
-function survive(file: FileBytes, change: Change, random: Random): void {
-  const fate = random.next()
-  if (fate < 0.3) return
-  if (fate < 0.6 || 'length' in change) {
-    apply(file, change)
-    return
-  }
-  const { at, bytes } = change
-  const end = at + bytes.length
-  const length = random.chance(0.5) ? end : at + Math.floor(random.next() * bytes.length)
-  if (length > file.length) file.resize(length)
-  for (let from = at; from < length; ) {
-    const to = Math.min((Math.floor(from / sectorBytes) + 1) * sectorBytes, length)
-    if (random.chance(0.5)) file.write(bytes.subarray(from - at, to - at), from)
-    from = to
   }
 }
 
