@@ -8,7 +8,6 @@ export type { CodeModel, ReadModel, RowsModel, StateModel } from './read-models.
 export type {
   At,
   CommandArgs,
-  EventsOf,
   EventsOptions,
   Handle,
   HistoryOptions,

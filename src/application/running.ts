@@ -1,6 +1,6 @@
 /** The types of a running domain, made from the types of its definitions. */
 import type { ClusterStatus } from '../cluster/status.ts'
-import type { Aggregate, AnyAggregate, Commands } from '../domain/aggregate.ts'
+import type { AnyAggregate, CommandsOf, EventsOf, StateOf } from '../domain/aggregate.ts'
 import type { AnyCodeProjection } from '../domain/code-projection.ts'
 import type {
   AcceptedBy,
@@ -13,7 +13,6 @@ import type {
   NameIn,
   RejectedBy,
 } from '../domain/command.ts'
-import type { EventOf } from '../domain/event.ts'
 import type { Accepted, Rejected } from '../domain/outcome.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
@@ -95,37 +94,40 @@ export interface HistoryOptions {
 }
 
 /** One aggregate instance, with its commands as methods. A handle is cheap and holds no resources. */
-export type Handle<A> =
-  A extends Aggregate<string, infer State, infer Kinds, infer C extends Commands>
-    ? { readonly [K in keyof C]: (...args: CommandArgs<C[K]['input']>) => Promise<Accepted<State, EventOf<Kinds>>> } & {
-        readonly id: string
-        /** The same commands, but they return a rejection instead of throwing it. */
-        readonly try: {
-          readonly [K in keyof C]: (
-            ...args: CommandArgs<C[K]['input']>
-          ) => Promise<Accepted<State, EventOf<Kinds>> | Rejected<C[K]['rejection']>>
-        }
-        /** The newest state, or an earlier one. A point after the end means the end. */
-        state(at?: At): Promise<State>
-        /**
-         * The same state, and where it is. A command that gives this `sequence` as its `expectedSequence` is decided on
-         * this state, or not at all.
-         */
-        read(at?: At): Promise<Reading<State>>
-        /** The events of the stream, upcast to their newest revision. By default all of them, oldest first. */
-        history(options?: HistoryOptions): AsyncIterable<EventOf<Kinds>>
-        /**
-         * The events of the stream from a sequence on, then the new ones: each once, in order. It ends when the domain
-         * stops, or throws the signal's reason. Waiting for events keeps the process alive.
-         *
-         *     for await (const event of bank.account('ada').events({ from: lastSequence + 1, signal })) ...
-         *
-         * @throws DefinitionError `OPTION_INVALID`. While iterating: EventError `EVENT_UNREADABLE`; StoreError
-         *   `LOG_REPLACED` if the stream does not contain what was read before
-         */
-        events(options?: StreamSubscriptionOptions): AsyncIterable<EventOf<Kinds> & Required<LogPlace>>
+export type Handle<A> = A extends AnyAggregate
+  ? {
+      readonly [K in keyof CommandsOf<A>]: (
+        ...args: CommandArgs<CommandsOf<A>[K]['input']>
+      ) => Promise<Accepted<StateOf<A>, EventsOf<A>>>
+    } & {
+      readonly id: string
+      /** The same commands, but they return a rejection instead of throwing it. */
+      readonly try: {
+        readonly [K in keyof CommandsOf<A>]: (
+          ...args: CommandArgs<CommandsOf<A>[K]['input']>
+        ) => Promise<Accepted<StateOf<A>, EventsOf<A>> | Rejected<CommandsOf<A>[K]['rejection']>>
       }
-    : never
+      /** The newest state, or an earlier one. A point after the end means the end. */
+      state(at?: At): Promise<StateOf<A>>
+      /**
+       * The same state, and where it is. A command that gives this `sequence` as its `expectedSequence` is decided on
+       * this state, or not at all.
+       */
+      read(at?: At): Promise<Reading<StateOf<A>>>
+      /** The events of the stream, upcast to their newest revision. By default all of them, oldest first. */
+      history(options?: HistoryOptions): AsyncIterable<EventsOf<A>>
+      /**
+       * The events of the stream from a sequence on, then the new ones: each once, in order. It ends when the domain
+       * stops, or throws the signal's reason. Waiting for events keeps the process alive.
+       *
+       *     for await (const event of bank.account('ada').events({ from: lastSequence + 1, signal })) ...
+       *
+       * @throws DefinitionError `OPTION_INVALID`. While iterating: EventError `EVENT_UNREADABLE`; StoreError
+       *   `LOG_REPLACED` if the stream does not contain what was read before
+       */
+      events(options?: StreamSubscriptionOptions): AsyncIterable<EventsOf<A> & Required<LogPlace>>
+    }
+  : never
 
 /** Which instances to list. */
 export interface IdsOptions {
@@ -146,15 +148,10 @@ export interface Instances<A> {
    */
   ids(options?: IdsOptions): Promise<StreamList>
   /** The newest states of several instances, in the order of the ids, each as `read` returns it. */
-  states(ids: readonly string[]): Promise<readonly Reading<StateOf<A>>[]>
+  states(ids: readonly string[]): Promise<readonly Reading<A extends AnyAggregate ? StateOf<A> : never>[]>
   /** How many events several instances have, in the order of the ids: their newest sequences. Nothing is loaded. */
   sequences(ids: readonly string[]): Promise<readonly number[]>
 }
-
-type StateOf<A> = A extends Aggregate<string, infer State, any, any> ? State : never
-
-/** All events of some aggregates. */
-export type EventsOf<A> = A extends Aggregate<string, any, infer Kinds, any> ? EventOf<Kinds> : never
 
 /** Where a subscription starts, and which events it gives. */
 export interface EventsOptions<Type extends string> extends Omit<SubscriptionOptions, 'types'> {

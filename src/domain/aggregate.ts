@@ -8,7 +8,7 @@ import { checkId } from './id.ts'
 import type { JsonObject } from './json.ts'
 import { checkKeys, checkWhole } from './options.ts'
 import type { AnyRejection } from './rejection.ts'
-import { type In, isSchema, type Out, type Schema } from './schema.ts'
+import { type AnySchema, type In, isSchema, type Out, type Schema } from './schema.ts'
 import { carrying } from './sealed-value.ts'
 
 /** What a decide function gets besides state and input, so that it can stay pure. */
@@ -75,9 +75,13 @@ export interface Decision {
   readonly decide: (state: any, input: any, moment: Moment) => unknown
 }
 
+declare const types: unique symbol
+
 /** A definition of an aggregate: immutable, free of I/O, and callable as plain functions. */
 export interface Aggregate<out Name extends string, in out State, out Kinds, in out Cmds> {
   readonly name: Name
+  /** For the compiler only, which reads types from here much faster than it infers them. */
+  readonly [types]: { readonly state: State; readonly kinds: Kinds; readonly commands: Cmds }
   readonly options: AggregateOptions
   readonly folds: ReadonlyMap<string, Fold>
   readonly decisions: ReadonlyMap<string, Decision>
@@ -97,7 +101,7 @@ export interface Aggregate<out Name extends string, in out State, out Kinds, in 
   on<Kind extends AnyEventKind>(kind: Kind): Aggregate<Name, State, Kinds | Kind, Cmds>
 
   /** Sets how a command is decided: synchronously, from the state and the checked input only. */
-  command<const CommandName extends string, S extends Schema, const V extends Verdict<Kinds>>(
+  command<const CommandName extends string, S extends AnySchema, const V extends Verdict<Kinds>>(
     name: CommandName,
     schema: S,
     decide: (state: State, input: Out<S>, moment: Moment) => V,
@@ -116,6 +120,11 @@ export interface Aggregate<out Name extends string, in out State, out Kinds, in 
 }
 
 export type AnyAggregate = Aggregate<string, any, any, any>
+export type StateOf<A extends AnyAggregate> = A[typeof types]['state']
+export type KindsOf<A extends AnyAggregate> = A[typeof types]['kinds']
+export type CommandsOf<A extends AnyAggregate> = A[typeof types]['commands']
+/** All events of some aggregates. */
+export type EventsOf<A> = A extends AnyAggregate ? EventOf<KindsOf<A>> : never
 
 /**
  * Begins the definition of an aggregate.

@@ -1,6 +1,5 @@
 /** The types of commands as plain data, and of their answers. */
-import type { Aggregate, Commands } from './aggregate.ts'
-import type { EventOf } from './event.ts'
+import type { AnyAggregate, Commands, CommandsOf, EventsOf, StateOf } from './aggregate.ts'
 import type { Accepted, Rejected } from './outcome.ts'
 
 /** The options of a command. */
@@ -42,8 +41,8 @@ export interface CommandWithoutData<Name, CommandName, Data> extends CommandOpti
 }
 
 /** Some aggregates by the names of their definitions, instead of by the keys that a domain gives them. */
-type ByName<A> = { readonly [K in keyof A as A[K] extends { readonly name: infer N extends string } ? N : never]: A[K] }
-type CommandsIn<One> = One extends Aggregate<any, any, any, infer C extends Commands> ? C : never
+type ByName<A> = { readonly [K in keyof A as A[K] extends AnyAggregate ? A[K]['name'] : never]: A[K] }
+type CommandsIn<One> = One extends AnyAggregate ? CommandsOf<One> : never
 /** The names of some aggregates. */
 export type NameIn<A> = keyof ByName<A> & string
 /** The names of an aggregate's commands. */
@@ -72,8 +71,8 @@ export type CommandOf<A> = {
 
 /** The answer to a command that is accepted, by the name of its aggregate. */
 export type AcceptedBy<A, Name> = Name extends keyof ByName<A>
-  ? ByName<A>[Name] extends Aggregate<any, infer State, infer Kinds, any>
-    ? Accepted<State, EventOf<Kinds>>
+  ? ByName<A>[Name] extends AnyAggregate
+    ? Accepted<StateOf<ByName<A>[Name]>, EventsOf<ByName<A>[Name]>>
     : never
   : never
 /** The answer to a command that is rejected, by the names of its aggregate and itself. */

@@ -7,6 +7,7 @@ export {
   type Command,
   type Commands,
   type Decision,
+  type EventsOf,
   type Fold,
   type Foreign,
   type Moment,

@@ -16,7 +16,7 @@ import { type FieldTree, putAt, replaceFields, treeOf } from './personal-fields.
 import { personalJsonSchema } from './personal-json-schema.ts'
 import type { MayBePersonal, PersonalField, WithPersonal } from './personal-types.ts'
 import { Another } from './private-mark.ts'
-import { check, type In, isSchema, type Out, type Schema } from './schema.ts'
+import { type AnySchema, check, type In, isSchema, type Out, type Schema } from './schema.ts'
 import { SealedValue, valueIn } from './sealed-value.ts'
 import type { StandardSchemaV1 } from './standard-schema.ts'
 
@@ -67,7 +67,7 @@ export const hasPersonal = (schema: Schema): boolean => Declaration.of(schema) !
  *
  * @throws DefinitionError
  */
-export function personal<S extends Schema, const Field extends PersonalField<Out<S>>>(
+export function personal<S extends AnySchema, const Field extends PersonalField<Out<S>>>(
   schema: S,
   declaration: PersonalDeclaration<Out<S>, Field>,
 ): StandardSchemaV1<MayBePersonal<In<S>, Field>, WithPersonal<Out<S>, Field>> {
@@ -75,7 +75,7 @@ export function personal<S extends Schema, const Field extends PersonalField<Out
 }
 
 /** @param where for messages */
-export function personalSchema(where: string, schema: Schema, declaration: PersonalDeclaration<any, string>): any {
+export function personalSchema(where: string, schema: AnySchema, declaration: PersonalDeclaration<any, string>): any {
   checkKeys(where, declaration, ['subject', 'fields'])
   if (!isSchema(schema)) invalid(where, 'its schema does not implement Standard Schema')
   const { subject, fields } = declaration

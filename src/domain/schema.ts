@@ -7,10 +7,26 @@ import type { StandardSchemaV1 } from './standard-schema.ts'
 
 /** Any validator that implements Standard Schema: zod, valibot, arktype, Effect Schema and others. */
 export type Schema = StandardSchemaV1<any, any>
+/** What functions that infer types take as a schema: the compiler needs much longer to compare one with `Schema`. */
+export interface AnySchema {
+  readonly '~standard': unknown
+}
+/** A schema of zod 4. Its types are read where zod keeps them: the compiler takes twice as long by `~standard`. */
+interface ZodSchema {
+  readonly _zod: { readonly input: any; readonly output: any }
+}
 /** The input type of a schema: what a decision returns. */
-export type In<S extends Schema> = StandardSchemaV1.InferInput<S>
+export type In<S extends AnySchema> = S extends ZodSchema
+  ? S['_zod']['input']
+  : S extends Schema
+    ? StandardSchemaV1.InferInput<S>
+    : never
 /** The output type of a schema: what is stored, as JSON, and what readers get. */
-export type Out<S extends Schema> = StandardSchemaV1.InferOutput<S>
+export type Out<S extends AnySchema> = S extends ZodSchema
+  ? S['_zod']['output']
+  : S extends Schema
+    ? StandardSchemaV1.InferOutput<S>
+    : never
 
 /** One thing that is wrong with some data, for instance `{ path: 'address.zip', message: 'Too small' }`. */
 export interface Issue {
