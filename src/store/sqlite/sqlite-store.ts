@@ -131,7 +131,8 @@ export class SqliteStore implements Store {
   async append(commits: readonly Commit[], { writer }: AppendOptions = {}): Promise<readonly AppendResult[]> {
     if (commits.length === 0) return []
     const size = commits.reduce((sum, commit) => sum + commit.size, 0)
-    const request = { commits: packCommits(commits), writer: writer ?? null, now: this.#now() }
+    const packed = packCommits(commits)
+    const request = { commits: packed, callers: [commits.length], writer: writer ?? null, now: this.#now() }
     const results = unpackResults(await this.#writer.call('append', request, size), commits)
     const last = results.findLast((result) => result.status === 'stored')
     if (last !== undefined) {

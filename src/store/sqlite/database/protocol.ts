@@ -22,7 +22,13 @@ export interface PackedCheckpoint extends CheckpointPlace {
 /** The calls of the writer, with their requests and answers. */
 export interface Calls {
   readonly append: {
-    readonly request: { readonly commits: Flat; readonly writer: string | null; readonly now: number }
+    /** `callers` has the number of commits of each caller, in order. */
+    readonly request: {
+      readonly commits: Flat
+      readonly callers: readonly number[]
+      readonly writer: string | null
+      readonly now: number
+    }
     readonly answer: Flat
   }
   readonly reserve: {
@@ -237,6 +243,13 @@ export function unpackResults(answer: Flat, commits: readonly Commit[]): readonl
     at += itemsOf[status]
   }
   return results
+}
+
+/** The place after a number of results in an answer. @param from where they begin */
+export function endOfResults(answer: Flat, from: number, count: number): number {
+  let at = from
+  for (let i = 0; i < count; i++) at += itemsOf[statuses[answer[at] as number]!]
+  return at
 }
 
 /** The number of items of a result in an answer. */

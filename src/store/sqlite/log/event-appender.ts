@@ -13,7 +13,7 @@ import type { Expected } from '../../commit.ts'
 import { isMet } from '../../expectation.ts'
 import type { StoredEvent } from '../../store.ts'
 import { codeOf, codes, Failure } from '../database/failure.ts'
-import { type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from '../database/protocol.ts'
+import { type Calls, type Flat, itemsPerCommit, itemsPerEvent, statusNumbers } from '../database/protocol.ts'
 import { execute, oneRow, prepareAll, type StatementSet } from '../database/statement-set.ts'
 import type { WritingName } from '../database/statements.ts'
 import type { EventRow } from './checksum.ts'
@@ -68,7 +68,7 @@ interface PackedEvent {
   readonly tags: string | null
 }
 
-/** The state of a caller's commits: the streams where one was not stored, and the answers. */
+/** The streams where a commit of the current caller was not stored, and the answers. */
 interface Batch {
   readonly broken: Set<Stream>
   readonly answer: (string | number | null)[]
@@ -160,17 +160,22 @@ export class EventAppender {
   }
 
   /** @returns the items of each commit, for `unpackResults` */
-  append(flat: Flat, appending: Appending): Flat {
+  append({ commits: flat, callers, ...appending }: Calls['append']['request']): Flat {
     const answer: (string | number | null)[] = []
     const broken = new Set<Stream>()
     const batch = { broken, answer, appending }
     let stream: Stream | undefined
-    for (let at = 0; at < flat.length; ) {
-      const [aggregate, id] = [flat[at] as string | null, flat[at + 1] as string]
-      if (aggregate !== null) stream = this.#stream(aggregate, id)
-      const commit = commitAt(flat, at)
-      this.#appendOne(flat, commit, stream!, batch)
-      at = commit.at + commit.count * itemsPerEvent
+    let at = 0
+    for (const count of callers) {
+      // The next caller's commits were not decided on this one's.
+      if (broken.size > 0) broken.clear()
+      for (let i = 0; i < count; i++) {
+        const [aggregate, id] = [flat[at] as string | null, flat[at + 1] as string]
+        if (aggregate !== null) stream = this.#stream(aggregate, id)
+        const commit = commitAt(flat, at)
+        this.#appendOne(flat, commit, stream!, batch)
+        at = commit.at + commit.count * itemsPerEvent
+      }
     }
     return answer
   }

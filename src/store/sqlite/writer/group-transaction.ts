@@ -11,6 +11,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { codes, type FailureFacts, factsOf, movedWords } from '../database/failure.ts'
 import type { FilesInPlace } from '../database/files-in-place.ts'
 import { logPathOf } from '../database/log-path.ts'
+import { separate } from '../database/merged-appends.ts'
 import type { Pause } from '../database/pause.ts'
 import type { Reply, Request } from '../database/protocol.ts'
 import type { StatementSet } from '../database/statement-set.ts'
@@ -56,11 +57,11 @@ export class GroupTransaction {
     this.#rows = new RowWriter(statements)
   }
 
-  /** Never rejects. The replies have the result of each request. */
+  /** Never rejects. The replies have the result of each request, or of each of the requests that were merged. */
   async run(requests: readonly Request[]): Promise<readonly Reply[]> {
     const answers = await this.#try(requests)
-    const isRepeated = 'undone' in answers && requests.length > 1 && isOfOneRequest(answers.undone)
-    const replies = isRepeated ? await this.#eachAlone(requests) : repliesOf(answers, requests.length)
+    const alone = 'undone' in answers && isOfOneRequest(answers.undone) ? requests.flatMap(separate) : []
+    const replies = alone.length > 1 ? await this.#eachAlone(alone) : repliesOf(answers, requests.length)
     this.#appender.trim()
     return replies
   }
@@ -104,7 +105,7 @@ export class GroupTransaction {
   #run(request: Request): Extract<Reply, { readonly answer: unknown }>['answer'] {
     switch (request.call) {
       case 'append':
-        return this.#appender.append(request.commits, request)
+        return this.#appender.append(request)
       case 'reserve':
         return this.#reservations.reserve(request)
       case 'saveStep':

@@ -13,6 +13,7 @@ import { soon } from '../../../runtime/timers.ts'
 import type { CutLog } from '../database/cut-log.ts'
 import { errorOf, notStored, storeNamed } from '../database/failure.ts'
 import type { Identities } from '../database/files-in-place.ts'
+import { merged, repliesToEach } from '../database/merged-appends.ts'
 import type { CallName, Calls, FromWriter, Reply, Request, ToWriter } from '../database/protocol.ts'
 import type { Settings } from '../options.ts'
 import { TransactionClient, type TransactionTask } from '../transact/transaction-client.ts'
@@ -42,6 +43,8 @@ export class Writer {
   readonly #notices: Notices
   #waiting: (Call | TransactionClient)[] = []
   #inFlight: readonly Call[] = []
+  /** What was sent for them. */
+  #sent: readonly Request[] = []
   /** The transaction that has the thread for itself. */
   #open: TransactionClient | undefined
   #line: Line | undefined
@@ -154,7 +157,8 @@ export class Writer {
   #sendGroup(group: readonly Call[], post: (message: ToWriter) => void): void {
     this.#inFlight = group
     try {
-      post(group.map(({ request }) => request))
+      this.#sent = merged(group.map(({ request }) => request))
+      post(this.#sent)
     } catch {
       this.#inFlight = []
       const sayable = group.filter((call) => {
@@ -219,9 +223,11 @@ export class Writer {
 
   #settle(replies: readonly Reply[]): void {
     const group = this.#inFlight
+    const each = repliesToEach(this.#sent, replies, group.length)
     this.#inFlight = []
+    this.#sent = []
     group.forEach(({ request, resolve, reject }, i) => {
-      const reply = replies[i]!
+      const reply = each[i]!
       if ('answer' in reply) resolve(reply.answer)
       else reject(this.#error(request, reply))
     })
