@@ -58,7 +58,8 @@ export function sleep(
 export async function waitAtMost(environment: Environment, timeoutMs: number, work: Promise<unknown>): Promise<void> {
   const timeout = new AbortController()
   await Promise.race([work.catch(() => {}), sleep(environment, timeoutMs, timeout.signal)])
-  timeout.abort()
+  // Nobody reads the reason. Without one the platform makes an error with a stack.
+  timeout.abort(null)
 }
 
 /** A delay that doubles with every try, from `firstMs` up to `maxMs`. Half of it is random, so that rivals separate. */

@@ -37,7 +37,8 @@ export class Growth {
   }
 
   close(): void {
-    this.#closed.abort()
+    // Nobody reads the reason. Without one the platform makes an error with a stack.
+    this.#closed.abort(null)
     this.#follower.close()
   }
 }

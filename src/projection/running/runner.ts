@@ -120,7 +120,7 @@ export class Runner {
   /** Ends the run after the step in progress, and saves how far it came. It may be started again meanwhile. */
   async stop(): Promise<void> {
     const stopping = this.#runs.stop()
-    this.#asked.abort()
+    this.#asked.abort(null)
     if (!(await stopping)) return
     if (this.#state !== 'failed') this.#state = 'stopped'
     this.#tries.clear()
@@ -136,7 +136,7 @@ export class Runner {
 
   async resume(): Promise<void> {
     await this.#pausing.set(undefined)
-    this.#asked.abort()
+    this.#asked.abort(null)
   }
 
   async status(): Promise<ProjectionStatus> {
@@ -252,7 +252,7 @@ export class Runner {
     const look = !leads && mayLook ? this.bookmark.look(atLeast) : undefined
     // It is told if the wait is in vain.
     if (!isThere && !leads) void this.#pausing.look().catch(() => {})
-    this.#asked.abort()
+    this.#asked.abort(null)
     await this.#waiters.wait(atLeast, timeoutMs, signal, look)
     // A leader that has just reached the position has read the log. Otherwise the position may belong to another log.
     if (isThere || !leads) await checkStillThere(this.#options.store, this.bookmark.here, () => this.hint())

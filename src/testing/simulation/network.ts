@@ -219,7 +219,15 @@ export class Network implements Way {
   /** On a network it is unknown whether something was stored. */
   #failure(method: Method, isKnown = this.#store.profile.way === 'disk'): StoreError {
     const isCertain = isKnown && method === 'append'
-    return new StoreError(isCertain ? 'NOT_STORED' : 'STORE_UNAVAILABLE', { store: 'simulated', doing: method })
+    const { stackTraceLimit } = Error
+    // Its stack would be that of this file, and a stack costs more than a call.
+    Error.stackTraceLimit = 0
+    const failure = new StoreError(isCertain ? 'NOT_STORED' : 'STORE_UNAVAILABLE', {
+      store: 'simulated',
+      doing: method,
+    })
+    Error.stackTraceLimit = stackTraceLimit
+    return failure
   }
 
   #hint(process: SimulatedProcess, listener: () => void): void {

@@ -12,8 +12,7 @@ const usPerMs = 1000
 const breathEvery = 100
 
 const { nextTick } = process
-/** Resolves when all promises that can settle have done so. Costs less than a turn of the event loop. */
-const settled = (): Promise<void> => new Promise((resolve) => nextTick(resolve))
+const resolved = Promise.resolve()
 
 export class World {
   readonly random: Random
@@ -86,30 +85,48 @@ export class World {
    * @param mostMs the most that may pass
    * @returns whether it came to be so
    */
-  async run(isOver: () => boolean, mostMs: number): Promise<boolean> {
+  run(isOver: () => boolean, mostMs: number): Promise<boolean> {
     const endUs = this.#nowUs + mostMs * usPerMs
-    await turn()
-    while (!isOver()) {
+    return new Promise((resolve, reject) => {
+      // Called back rather than awaited, since there are thousands of entries.
+      const goOn = () => {
+        try {
+          if (isOver()) return resolve(true)
+          const entry = this.#next(endUs)
+          if (entry === undefined) return resolve(false)
+          // Another agenda may have let something later happen before it.
+          this.#nowUs = Math.max(this.#nowUs, entry.at)
+          this.#count++
+          this.#note(entry.label)
+          entry.run()
+        } catch (error) {
+          return reject(error)
+        }
+        if (this.#count % breathEvery === 0) void turn().then(goOn)
+        else nextTick(afterTick)
+      }
+      // A tick comes when all promises that can settle have done so, and costs less than a turn of the event loop. The
+      // next tick would come at once, so what happens is a promise's again.
+      const afterTick = () => void resolved.then(goOn)
+      void turn().then(goOn)
+    })
+  }
+
+  /** Takes what happens next, unless that is later than `endUs`. */
+  #next(endUs: number): Entry | undefined {
+    for (;;) {
       const entry = this.#agenda.take()
-      if (entry === undefined || entry.at > endUs) {
-        if (entry !== undefined) this.#agenda.add(entry)
-        return false
+      if (entry === undefined) return undefined
+      if (entry.at > endUs) {
+        this.#agenda.add(entry)
+        return undefined
       }
       if (entry.isCancelled || entry.owner?.isDead) continue
       const frozenUntil = entry.owner?.frozenUntil ?? 0
-      if (frozenUntil > entry.at) {
-        entry.at = frozenUntil
-        this.#agenda.add(entry)
-        continue
-      }
-      // Another agenda may have let something later happen before it.
-      this.#nowUs = Math.max(this.#nowUs, entry.at)
-      this.#count++
-      this.#note(entry.label)
-      entry.run()
-      await (this.#count % breathEvery === 0 ? turn() : settled())
+      if (frozenUntil <= entry.at) return entry
+      entry.at = frozenUntil
+      this.#agenda.add(entry)
     }
-    return true
   }
 
   #note(label: string): void {
