@@ -14,7 +14,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Counts, countRuns, countsSeeds, missedMarks, withCounts } from '../test/support/simulation/coverage.ts'
 import { scenarios } from '../test/support/simulation/scenarios.ts'
-import { runSeed, runSeeds, type SeedRun, startThread } from './simulated-seeds.ts'
+import { runSeed, runSeeds, type SeedRun, startSeeds } from './simulated-seeds.ts'
 
 const { values } = parseArgs({
   options: {
@@ -45,7 +45,7 @@ const counts: Counts = { faults: new Map(), marks: new Map() }
 let [runs, happened, events, toldAt] = [0, 0, 0, startedAt]
 
 const options = { scenario, steps, isOneOfMany: seeds > 1 }
-const started = threads === 1 ? [] : Array.from({ length: threads }, () => startThread(options))
+const started = threads === 1 ? [] : Array.from({ length: threads }, () => startSeeds(options))
 const runners = threads === 1 ? [(seed: number) => runSeed(seed, options)] : started.map(({ run }) => run)
 const failed = await runSeeds(seedsInTime(), runners, take)
 await Promise.all(started.map(({ end }) => end()))

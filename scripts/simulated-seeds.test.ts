@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { leftOut } from '../test/support/size.ts'
-import { runSeed, runSeeds, type SeedRun, startThread } from './simulated-seeds.ts'
+import { runSeed, runSeeds, type SeedRun, startSeeds } from './simulated-seeds.ts'
 
 /** Runs that end when the test says so. */
 function heldRuns() {
@@ -45,14 +45,14 @@ describe('Seeds that run at the same time', () => {
   })
 
   test('fail if a thread ends', async () => {
-    const { run, end } = startThread(options)
+    const { run, end } = startSeeds(options)
     const running = runSeeds(from(1, 10), [run], () => {})
     await end()
     await assert.rejects(running, /The thread has ended in the middle of seed 1/)
   })
 
   test('come to the same in a thread, also if they fail', { skip: leftOut }, async () => {
-    const { run, end } = startThread(options)
+    const { run, end } = startSeeds(options)
     assert.deepEqual(await run(3), await runSeed(3, options))
     await end()
     const { failure } = await runSeed(3, { ...options, steps: 0.5 })

@@ -1,10 +1,10 @@
 /**
  * Simulates many seeds, several at the same time: each in one of some threads. What a seed comes to does not depend on
- * the thread. Threads end with the program, however it ends.
+ * the thread.
  */
-import { Worker } from 'node:worker_threads'
 import type { SimulationReport } from '../src/testing/index.ts'
 import { scenarios } from '../test/support/simulation/scenarios.ts'
+import { startThread } from './threads.ts'
 
 /** What runs a seed: its scenarios, one after the other, up to the first that breaks a promise. */
 export type RunSeed = (seed: number) => Promise<SeedRun>
@@ -49,23 +49,10 @@ export async function runSeed(seed: number, { scenario, steps, isOneOfMany }: Se
 }
 
 /** Starts a thread that runs one seed after the other. */
-export function startThread(options: SeedOptions): { readonly run: RunSeed; readonly end: () => Promise<unknown> } {
-  const worker = new Worker(new URL('./simulation-thread.ts', import.meta.url), { workerData: options })
-  let cause: unknown
-  worker.on('error', (error) => {
-    cause = error
-  })
-  const run = (seed: number) =>
-    new Promise<SeedRun>((resolve, reject) => {
-      const fail = () => reject(new Error(`The thread has ended in the middle of seed ${seed}.`, { cause }))
-      worker.once('exit', fail)
-      worker.once('message', (found: SeedRun) => {
-        worker.off('exit', fail)
-        resolve(found)
-      })
-      worker.postMessage(seed)
-    })
-  return { run, end: () => worker.terminate() }
+export function startSeeds(options: SeedOptions): { readonly run: RunSeed; readonly end: () => Promise<unknown> } {
+  const file = new URL('./simulation-thread.ts', import.meta.url)
+  const { ask, end } = startThread<number, SeedRun>({ file, data: options, inWords: (seed) => `seed ${seed}` })
+  return { run: ask, end }
 }
 
 /**
