@@ -51,6 +51,7 @@ import { type StartOptions, settle } from './start-options.ts'
 import { closeStores, type Stores, stopDomain } from './stop.ts'
 import { systemCipher } from './system-cipher.ts'
 import { systemEnvironment } from './system-environment.ts'
+import { WarningLimit } from './warning-limit.ts'
 
 /** All parts of a domain. */
 export interface SettledDefinition {
@@ -73,9 +74,9 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const settled = settle(options)
   const limits = limitsOf(options.limits ?? {})
   const environment: Environment = { ...systemEnvironment, ...options.environment }
-  const log = warnTo(options.log ?? console)
-  const observing = options.observe && new Observing(options.observe, environment, log)
-  const warn = observing === undefined ? log : observedWarn(log, observing)
+  const log = new WarningLimit(warnTo(options.log ?? console))
+  const observing = options.observe && new Observing(options.observe, environment, log.warn)
+  const warn = observing === undefined ? log.warn : observedWarn(log.warn, observing)
   const hasPersonalFields = declaresPersonal(definition.aggregates)
   const cipher = hasPersonalFields ? (environment.cipher ?? systemCipher()) : undefined
   const opened = await openStores(settled, { warn, now: environment.now, openedBy: 'domain' })
@@ -123,8 +124,8 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const stop = () => {
     stopping.abort()
     const followers = { reactions: [...runners(reactions), singletons], projections: runners(projections) }
-    const { stopTimeoutMs } = limits
-    return stopDomain({ kernel, node, ...followers, stores, keys, environment, stopTimeoutMs, observing, warn })
+    const common = { stores, keys, environment, stopTimeoutMs: limits.stopTimeoutMs, observing, warn }
+    return stopDomain({ kernel, node, ...followers, ...common }).finally(() => log.end())
   }
   const streamTail = new StreamTail(stores.events, tail)
   const subscriptions = { store: stores.events, tail, streamTail, environment, stopped: stopping.signal }

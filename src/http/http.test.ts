@@ -201,6 +201,39 @@ test('any text is an id in a path', async () => {
   assert.deepEqual(new Set((await bank.account.ids()).ids), new Set(ids))
 })
 
+test('what an old process cannot read is 503 in a rolling deployment, for commands and states', async () => {
+  const store = memory()
+  const Counted = event('Counted', z.object({}))
+  const start = (kind: typeof Counted) => {
+    const item = aggregate('item', () => ({}))
+      .on(kind)
+      .command('count', z.object({}), () => kind({}))
+    return domain({ aggregates: { item } }).start({ store, log: silent })
+  }
+  const newer = {
+    'a newer revision': Counted.revise(z.object({}), () => ({})),
+    'another kind': event('Weighed', z.object({})) as unknown as typeof Counted,
+  }
+  for (const [id, kind] of Object.entries(newer)) {
+    await using next = await start(kind)
+    await next.item(id).count()
+  }
+  const codes: string[] = []
+  const log = { warn: (_: string, { code }: any) => codes.push(code) }
+  await using old = await start(Counted)
+  const { post, get } = requests(http(old, { log }))
+  for (const id of Object.keys(newer)) {
+    const place = `/aggregates/item/${encodeURIComponent(id)}`
+    for (const response of [await post(`${place}/count`, {}), await get(place)]) {
+      assert.deepEqual([response.status, response.body.retryable], [503, true], JSON.stringify(response.body))
+      assert.equal(response.headers.get('retry-after'), '1')
+    }
+  }
+  assert.equal((await get('/aggregates/item/other')).status, 200)
+  // Nothing else would say so if it lasted.
+  assert.equal(codes[0], 'REQUEST_FAILED')
+})
+
 test('what fails inside is a problem that says nothing of it, and a warning that does', async () => {
   const warnings: any[] = []
   const log = { warn: (message: string, facts: unknown) => warnings.push([message, facts]) }

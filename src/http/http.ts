@@ -9,7 +9,9 @@
  * Tidy: imports a package because routes are matched by Hono, an optional peer dependency of this entry.
  */
 import { type Context, Hono } from 'hono'
+import { WarningLimit } from '../application/warning-limit.ts'
 import { HttpError } from '../domain/error.ts'
+import { isNewer } from '../projection/failures/blame.ts'
 import { warnTo } from '../runtime/logger.ts'
 import { malformed } from './body.ts'
 import { sendCommand } from './commands.ts'
@@ -91,10 +93,11 @@ export function http(
   options: Partial<TenantsHttpOptions<any, any>> = {},
 ): (request: Request) => Promise<Response> {
   const settings = settle(options)
-  const warn = warnTo(settings.log ?? console)
+  const { warn } = new WarningLimit(warnTo(settings.log ?? console))
   const report = (cause: unknown) => {
-    if (problemOf(cause).status !== 500) return
-    warn({ code: 'REQUEST_FAILED', message: 'A request was answered with the status 500', cause })
+    const { status } = problemOf(cause)
+    if (status !== 500 && !isNewer(cause)) return
+    warn({ code: 'REQUEST_FAILED', message: `A request was answered with the status ${status}`, cause })
   }
   const shared: Shared = { settings, streams: { open: 0 }, report }
   const lend = lendingOf(bank, shared)

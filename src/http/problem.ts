@@ -6,6 +6,7 @@ import { CommandRejected } from '../domain/command-rejected.ts'
 import { HttpError, MnemeError } from '../domain/error.ts'
 import { catalogue, type ErrorCode } from '../domain/error-catalogue.ts'
 import type { Json } from '../domain/json.ts'
+import { isNewer } from '../projection/failures/blame.ts'
 import { errorPrefix, rejectionPrefix } from './problem-types.ts'
 
 export const problemType = 'application/problem+json'
@@ -68,6 +69,8 @@ const kinds: Partial<Record<ErrorCode, Kind>> = {
   HOST_FORBIDDEN: { status: 421, detail: '' },
 }
 
+const newerKind: Kind = { status: 503, detail: 'What is stored is newer than this process. A newer one can answer.' }
+
 const titles: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   403: 'Forbidden',
@@ -88,13 +91,15 @@ const titles: Readonly<Record<number, string>> = {
 }
 
 /**
- * The HTTP status of an error that a call of a running domain has thrown.
+ * The HTTP status of an error that a call of a running domain has thrown. It is 503 if something stored is newer than
+ * this program: in a rolling deployment another process can answer.
  *
  *     return new Response(undefined, { status: statusOf(error) })
  */
 export function statusOf(error: unknown): number {
   if (error instanceof CommandRejected) return 422
   if (!(error instanceof MnemeError)) return 500
+  if (isNewer(error)) return 503
   return kinds[error.code as ErrorCode]?.status ?? (error.retryable ? 503 : 500)
 }
 
@@ -105,8 +110,12 @@ export function problemOf(error: unknown): Problem {
   if (!(error instanceof MnemeError)) {
     return { type: `${errorPrefix}${unknownCode}`, title, status, code: unknownCode, retryable: false }
   }
-  const { code, retryable } = error
-  const { detail, facts = [] } = kinds[code as ErrorCode] ?? { detail: generalDetail(status) }
+  const { code } = error
+  const isForNewer = isNewer(error)
+  // This process will never answer it, but the same request may reach another one.
+  const retryable = error.retryable || isForNewer
+  const kind = isForNewer ? newerKind : kinds[code as ErrorCode]
+  const { detail, facts = [] } = kind ?? { detail: generalDetail(status) }
   const shown = facts.map((fact) => [fact, shortened((error.facts as Readonly<Record<string, Json>>)[fact])])
   // What an HttpError says is made here, from what the client has sent.
   const said = error instanceof HttpError ? saidBy(error) : detail

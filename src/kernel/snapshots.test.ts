@@ -107,7 +107,7 @@ describe('A snapshot', () => {
     gate.resolve()
     await vaults.stop()
     // One is being saved, two are waiting, three are left out.
-    assert.deepEqual(log.codes(), ['SNAPSHOT_SKIPPED', 'SNAPSHOT_SKIPPED', 'SNAPSHOT_SKIPPED'])
+    assert.equal(log.count('SNAPSHOT_SKIPPED'), 3)
   })
 
   test('that waits is replaced by a newer one of its stream', async () => {

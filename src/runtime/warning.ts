@@ -57,7 +57,10 @@ export interface HttpWarning {
   readonly cause: unknown
 }
 
-export type Warning = KernelWarning | StoreWarning | HttpWarning
+export type Warning = (KernelWarning | StoreWarning | HttpWarning) & {
+  /** How many others of its kind came since the last one that was told, and are not shown. */
+  readonly others?: number
+}
 
 /**
  * How much a warning matters. `info`: all is well, and somebody may want to know. `warn`: somebody should look at it.

@@ -5,6 +5,7 @@ import type { CommandOf } from '../../domain/command.ts'
 import { checkKeys, checkOption, checkWhole, refuseOption } from '../../domain/options.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import { type Logger, TenantLogger, warnTo } from '../../runtime/logger.ts'
+import type { Warn } from '../../runtime/warning.ts'
 import type { StoreFactory } from '../../store/store.ts'
 import type { Domain } from '../domain.ts'
 import { insideOf, rememberInside } from '../inside.ts'
@@ -19,6 +20,7 @@ import {
 } from '../running.ts'
 import type { StartOptions } from '../start-options.ts'
 import { systemEnvironment } from '../system-environment.ts'
+import { WarningLimit } from '../warning-limit.ts'
 import { TenantsMember } from './member.ts'
 import type { OpenDomain } from './rest.ts'
 import { type Loan, tenantHandle } from './tenant-handle.ts'
@@ -196,15 +198,16 @@ export function tenants<A extends Aggregates, P extends ProjectionsByName, R ext
   }
   const parts = { projections: Object.keys(domain.projections), reactions: Object.keys(domain.reactions) }
   // The types of a running domain depend on its definition. The pool needs only what all have.
+  const limit = new WarningLimit(warnTo(log))
   const pool = new TenantPool({
     open: open as unknown as (tenant: string) => Promise<OpenDomain>,
     parts,
     ...{ idleMs, openMax, waitMs },
     environment,
-    warn: warnTo(log),
+    warn: limit.warn,
     ...(options.cluster && { isHome: (tenant: string) => member!.isHome(tenant) }),
   })
-  const member = memberOf(domain, pool, environment, options)
+  const member = memberOf(domain, pool, environment, limit.warn, options)
   const joined = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     if (member !== undefined) await member.join()
     return work()
@@ -212,7 +215,7 @@ export function tenants<A extends Aggregates, P extends ProjectionsByName, R ext
   const borrow = (tenant: string) => joined(() => pool.borrow(tenant))
   let stopped: Promise<void> | undefined
   const stop = () => {
-    stopped ??= member === undefined ? pool.stop() : member.stop(() => pool.stop())
+    stopped ??= (member === undefined ? pool.stop() : member.stop(() => pool.stop())).finally(() => limit.end())
     return stopped
   }
   return Object.freeze({
@@ -248,11 +251,12 @@ function memberOf(
   }: Pick<Domain<Aggregates, ProjectionsByName, ReactionsByName>, 'aggregates' | 'projections' | 'reactions'>,
   pool: TenantPool<OpenDomain>,
   environment: Environment,
-  { cluster, catalog, log = console }: TenantsOptions,
+  warn: Warn,
+  { cluster, catalog }: TenantsOptions,
 ): TenantsMember | undefined {
   if (cluster === undefined || catalog === undefined) return undefined
   return new TenantsMember({
-    ...{ cluster, catalog, environment, warn: warnTo(log) },
+    ...{ cluster, catalog, environment, warn },
     aggregates: Object.values(aggregates),
     follows: [
       ...Object.values(projections).map(({ name }) => name),

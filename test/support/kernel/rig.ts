@@ -25,7 +25,12 @@ interface Recorder extends Logger {
   readonly messages: string[]
   /** The codes of the warnings, in order. */
   codes(): readonly string[]
+  /** How many warnings of a code there were, with those that only a number stands for. */
+  count(code: string): number
 }
+
+/** How many warnings a message stands for. */
+const standsFor = (message: string): number => 1 + Number(/ \(and (\d+) more like this/.exec(message)?.[1] ?? 0)
 
 export function recorder(): Recorder {
   const messages: string[] = []
@@ -35,6 +40,10 @@ export function recorder(): Recorder {
       messages.push(message)
     },
     codes: () => messages.map((message) => /\[([A-Z_]+), docs\/errors\.md#\w+\]$/.exec(message)?.[1] ?? message),
+    count: (code) => {
+      const own = messages.filter((message) => message.includes(`[${code}, docs`))
+      return own.reduce((sum, message) => sum + standsFor(message), 0)
+    },
   }
 }
 

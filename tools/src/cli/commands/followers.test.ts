@@ -156,8 +156,10 @@ describe('mneme reactions and mneme parked', () => {
     const options = { store, log: { warn: () => {} }, leaseMs: 2000, pollIntervalMs: 20 }
     await using orders = await Orders.start(options)
     await orders.reactions.progress('reminders', { everyMs: 20 })
-    const [before, unasked, cancelled, gone, sent, handed, paused, list, unknown] = await each([
+    const [before, nothing, unparked, unasked, cancelled, gone, sent, handed, paused, list, unknown] = await each([
       ['reactions', 'timers', 'reminders', '--json', ...theStore],
+      ['reactions', 'cancel', 'reminders', '9:0', '--json', ...theStore],
+      ['parked', 'skip', 'items', '9', '--json', ...theStore],
       ['reactions', 'cancel', 'reminders', '1:0', ...theStore],
       ['reactions', 'cancel', 'reminders', '1:0', '--yes', ...theStore],
       ['reactions', 'cancel', 'reminders', '1:0', '--yes', '--json', ...theStore],
@@ -171,6 +173,9 @@ describe('mneme reactions and mneme parked', () => {
       values(before!).map(({ id }) => id),
       ['1:0', '3:0', '4:0'],
     )
+    // Nobody is asked about what is not there.
+    assert.deepEqual([nothing!.code, JSON.parse(nothing!.err).error.code], [1, 'TIMER_UNKNOWN'])
+    assert.deepEqual([unparked!.code, JSON.parse(unparked!.err).error.code], [1, 'PARKED_UNKNOWN'])
     assert.match(unasked!.err, /will never be sent\. Nobody can be asked\. Give --yes/)
     assert.deepEqual([cancelled!.code, cancelled!.out], [0, 'the scheduled command 1:0 was cancelled\n'])
     assert.deepEqual([gone!.code, JSON.parse(gone!.err).error.code], [1, 'TIMER_UNKNOWN'])

@@ -112,8 +112,15 @@ async function retry(session: StoreSession, name: string, { kind }: ParkedOption
 async function skip(session: StoreSession, name: string, position: number, options: ParkedOptions): Promise<void> {
   const { inspection, output, signal } = session
   const follower = followerNamed(chosen(session, options.kind), name)
-  const question = `${follower.kind} ${name} will never handle the event at position ${position}.`
-  await confirm(`The ${question}`, options.yes === true, signal)
-  await (await managed(inspection, follower)).skipParked(name, position)
+  const { kind } = follower
+  const manager = await managed(inspection, follower)
+  const isParked = (await manager.parked(name)).some((parked) => parked.position === position)
+  if (!isParked) throw new ProjectionError('PARKED_UNKNOWN', { projection: name, position })
+  await confirm(
+    `The ${kind} ${name} will never handle the event at position ${position}.`,
+    options.yes === true,
+    signal,
+  )
+  await manager.skipParked(name, position)
   await output.result({ kind: follower.kind, name, skipped: position }, `the event at position ${position} was dropped`)
 }

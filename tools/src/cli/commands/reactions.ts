@@ -1,6 +1,6 @@
 /** `mneme reactions`: where reactions are, what they wait for, and their scheduled commands. */
 import type { Command } from 'commander'
-import type { Reactions, ScheduledCommand, Waiting } from '../../../../src/index.ts'
+import { ProjectionError, type Reactions, type ScheduledCommand, type Waiting } from '../../../../src/index.ts'
 import { shown, statusOf } from '../../inspection/index.ts'
 import { whole } from '../arguments.ts'
 import { confirm } from '../confirm.ts'
@@ -92,9 +92,27 @@ async function reactionNamed(
 async function cancel(session: StoreSession, name: string, id: string, { yes }: CancelOptions): Promise<void> {
   const { output, signal } = session
   const reactions = (await reactionNamed(session, name, true))!
+  if (!(await isScheduled(reactions, name, id, signal)))
+    throw new ProjectionError('TIMER_UNKNOWN', { projection: name, id })
   await confirm(`The scheduled command ${plain(id)} of ${name} will never be sent.`, yes === true, signal)
   await reactions.cancelTimer(name, id)
   await output.result({ name, cancelled: id }, `the scheduled command ${plain(id)} was cancelled`)
+}
+
+/** Whether there is anything to ask about. */
+async function isScheduled(
+  reactions: Reactions<string>,
+  name: string,
+  id: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (let after: string | undefined; ; ) {
+    signal.throwIfAborted()
+    const page = await reactions.timers(name, { limit: timersPageMax, ...(after && { after }) })
+    if (page.timers.some((timer) => timer.id === id)) return true
+    after = page.next
+    if (after === undefined) return false
+  }
 }
 
 async function retry(session: StoreSession, name: string, id: string | undefined): Promise<void> {
