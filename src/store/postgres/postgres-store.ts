@@ -118,8 +118,8 @@ export class PostgresStore implements Store {
     this.#calls.check()
     if (commits.length === 0) return []
     const results = await this.#counted('appending', () => this.#appender.append(commits, options))
-    const positions = results.flatMap((result) => (result.status === 'stored' ? [result.position] : []))
-    if (positions.length > 0) this.#announce(positions.at(-1))
+    const last = results.findLast((result) => result.status === 'stored')
+    if (last !== undefined) this.#announce(last.position)
     return results
   }
 

@@ -3,8 +3,9 @@
  * prepared before the streams are locked is prepared here: the streams, kinds and repeated ids of the batch, what each
  * stream must be if every commit can be stored, and where each commit is then.
  */
+import type { JsonObject } from '../../../domain/json.ts'
 import type { Commit, Expected } from '../../commit.ts'
-import type { AppendResult, Receipt } from '../../store.ts'
+import type { AppendResult } from '../../store.ts'
 import {
   type BatchParameter,
   batchParameterNames,
@@ -46,8 +47,10 @@ interface StreamPart {
   creates: boolean
   /** The number of events of earlier commits in the batch. */
   added: number
-  /** The number of the last commit with each id, from 1. */
-  readonly ids: Map<string, number>
+  /** The greatest id of its commits. Most ids are greater than all before them. */
+  newestId: string
+  /** The number of the last commit with each id, from 1. It is made when an id comes that is not greater. */
+  ids: Map<string, number> | undefined
   /** The last group with a commit for the stream, and the number of its chain. */
   chain: number
   group: number
@@ -59,6 +62,8 @@ export class Batch {
   readonly #byStream: StreamPart[] = []
   readonly #chains: number[] = []
   readonly #same: number[] = []
+  /** The numbers of commits whose ids may be stored, from 1. */
+  readonly #repeatable: number[] = []
   readonly #offsets: number[] = []
   readonly #before: number[] = []
   readonly #events = new EventColumns()
@@ -79,9 +84,9 @@ export class Batch {
     this.commits = groups.flat()
     const known = new Map<string, Map<string, StreamPart>>()
     let chains = 0
-    for (const [group, commits] of groups.entries()) {
+    for (let group = 0; group < groups.length; group++) {
       const writer = this.#placeOf(writers[group])
-      for (const commit of commits) {
+      for (const commit of groups[group]!) {
         const stream = this.#streamOf(commit, known)
         if (stream.group !== group) {
           stream.group = group
@@ -92,7 +97,7 @@ export class Batch {
       }
     }
     this.#streams.sort((a, b) => compare(a.aggregate, b.aggregate) || compare(a.id, b.id))
-    for (const [i, stream] of this.#streams.entries()) stream.place = i + 1
+    for (let i = 0; i < this.#streams.length; i++) this.#streams[i]!.place = i + 1
   }
 
   #placeOf(writer: string | undefined): number {
@@ -109,8 +114,19 @@ export class Batch {
     }
     let stream = ofAggregate.get(id)
     if (stream === undefined) {
-      const at = { place: 0, need: needs.anything, creates: false, added: 0, chain: 0, group: -1 }
-      stream = { aggregate, id, hash: hashOfStream({ aggregate, id }), ids: new Map(), ...at }
+      stream = {
+        aggregate,
+        id,
+        hash: hashOfStream({ aggregate, id }),
+        place: 0,
+        need: needs.anything,
+        creates: false,
+        added: 0,
+        newestId: '',
+        ids: undefined,
+        chain: 0,
+        group: -1,
+      }
       ofAggregate.set(id, stream)
       this.#streams.push(stream)
     }
@@ -119,7 +135,7 @@ export class Batch {
 
   #add(commit: Commit, stream: StreamPart): void {
     const { expected, id, events } = commit
-    const same = stream.ids.get(id) ?? 0
+    const same = id > stream.newestId ? 0 : this.#lastWith(id, stream)
     stream.need = same > 0 ? needs.aLook : needOf(expected, stream)
     stream.creates ||= expected === 'any' || expected === 'none' || expected === 0
     this.#byStream.push(stream)
@@ -127,10 +143,23 @@ export class Batch {
     this.#same.push(same)
     this.#offsets.push(stream.added)
     this.#before.push(this.#total)
-    stream.ids.set(id, this.#byStream.length)
+    if (id > stream.newestId) stream.newestId = id
+    stream.ids?.set(id, this.#byStream.length)
+    if (!commit.fresh) this.#repeatable.push(this.#byStream.length)
     stream.added += events.length
     this.#total += events.length
     this.#lastHashes.push(this.#events.add(commit, this.#byStream.length, stream.hash))
+  }
+
+  /** The number of the last commit of a stream with an id, from 1; 0 if there is none. */
+  #lastWith(id: string, stream: StreamPart): number {
+    if (stream.ids === undefined) {
+      stream.ids = new Map()
+      for (let i = 0; i < this.#byStream.length; i++) {
+        if (this.#byStream[i] === stream) stream.ids.set(this.commits[i]!.id, i + 1)
+      }
+    }
+    return stream.ids.get(id) ?? 0
   }
 
   /** The parameters of the function. */
@@ -171,7 +200,6 @@ export class Batch {
 
   #commitColumns() {
     const { commits } = this
-    const repeatable = commits.flatMap(({ fresh }, i) => (fresh ? [] : [i + 1]))
     const hasCommands = commits.some(({ command }) => command !== undefined)
     return {
       commit_streams: integers(this.#byStream.map(({ place }) => place)),
@@ -190,7 +218,7 @@ export class Batch {
       ),
       commit_commands: hasCommands ? texts(commits.map(({ command }) => command?.name ?? null)) : null,
       commit_digests: hasCommands ? bigints(commits.map(({ command }) => command?.digest ?? noDigest)) : null,
-      repeatable: repeatable.length === 0 ? null : integers(repeatable),
+      repeatable: this.#repeatable.length === 0 ? null : integers(this.#repeatable),
     }
   }
 
@@ -217,8 +245,9 @@ export class Batch {
     const sequence = sequenceBefore + count
     const position = positionBefore + count
     const checksum = unsigned(placed(this.#lastHashes[index]!, sequence, position))
-    const receipt: Receipt = { sequence, position, count, checksum }
-    return command === undefined ? { status: 'stored', ...receipt } : { status: 'stored', ...receipt, command }
+    return command === undefined
+      ? { status: 'stored', sequence, position, count, checksum }
+      : { status: 'stored', sequence, position, count, checksum, command }
   }
 
   #judged(
@@ -270,21 +299,20 @@ class EventColumns {
   /** Adds the events of a commit. @param ofStream `hashOfStream` @returns the hash of the last one */
   add({ stream: { aggregate }, id: commitId, recordedAt, events }: Commit, commit: number, ofStream: number): number {
     let hash = 0
-    for (const [i, { type, revision, data, metadata, tags }] of events.entries()) {
+    for (let i = 0; i < events.length; i++) {
+      const { type, revision, data, metadata, tags } = events[i]!
       const text = JSON.stringify(data)
-      const noted = JSON.stringify(metadata)
-      const isNoted = noted !== '{}'
+      const noted = isEmpty(metadata) ? null : JSON.stringify(metadata)
       const tagList = tags.length === 0 ? null : arrayText(tags)
-      const texts = { metadata: isNoted ? noted : '', data: text }
-      hash = hashOfEvent(ofStream, { commitId, recordedAt, type, revision, tags, ...texts })
+      hash = hashOfEvent(ofStream, { commitId, recordedAt, type, revision, tags, metadata: noted ?? '', data: text })
       this.#commits.push(commit)
       this.#places.push(i + 1)
       this.#kinds.push(this.#kindOf(aggregate, type))
       this.#revisions.push(revision)
-      this.#sizes.push(text.length + texts.metadata.length + (tagList?.length ?? 0))
+      this.#sizes.push(text.length + (noted?.length ?? 0) + (tagList?.length ?? 0))
       this.#hashes.push(hash)
       this.#data.push(text)
-      this.#metadata.push(isNoted ? noted : null)
+      this.#metadata.push(noted)
       this.#tagLists.push(tagList)
       for (const tag of tags) {
         this.#tagEvents.push(this.#commits.length)
@@ -346,6 +374,11 @@ function needOf(expected: Expected, { need, added }: StreamPart): number {
         : Number(expected === 'none' ? 0 : expected)
   if (expected === 'any' || expected === 'exists') return need
   return need >= 0 && expected === need + added ? need : needs.aLook
+}
+
+function isEmpty(record: JsonObject): boolean {
+  for (const _ in record) return false
+  return true
 }
 
 /** Any order is good if it is the same in every process. */
