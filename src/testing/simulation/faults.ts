@@ -69,6 +69,11 @@ export interface FaultRates {
    * named, an operator puts a backup back; so what was acknowledged since is lost. 0 unless it is given.
    */
   readonly misdirect: number
+  /**
+   * Calls to a store on a network at which the process stands still, for up to ten seconds: before the call is on its
+   * way, or before it has the answer. 0 unless it is given.
+   */
+  readonly standStill: number
 }
 
 export const noFaults: FaultRates = Object.freeze({
@@ -98,6 +103,7 @@ export const noFaults: FaultRates = Object.freeze({
   failDisk: 0,
   losePower: 0,
   misdirect: 0,
+  standStill: 0,
 })
 
 /** The most of each that a run may have: within it Mneme keeps all promises. */
@@ -129,6 +135,7 @@ const worst: FaultRates = Object.freeze({
   failDisk: 0.05,
   losePower: 0.15,
   misdirect: 0,
+  standStill: 0,
 })
 
 export const faultNames = Object.keys(noFaults) as readonly (keyof FaultRates)[]

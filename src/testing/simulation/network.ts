@@ -134,7 +134,7 @@ export class Network implements Way {
         )
       }
       // What is on its way on a network arrives, whatever becomes of the process, unless the way is cut.
-      const owner = this.#store.profile.way === 'disk' ? process : undefined
+      const owner = this.#store.profile.way === 'disk' || this.#standsStill(process, label) ? process : undefined
       const arrive = (delayMs: number, tell: (result: Answer) => void) => {
         const arrived = () =>
           process.isCut || this.#connections > connection ? tell({ error: this.#failure(method) }) : act(tell)
@@ -157,6 +157,18 @@ export class Network implements Way {
         arrive(this.#latency() + this.#world.random.int(0, 500), () => {})
       }
     })
+  }
+
+  /**
+   * A process may stand still at a call, for longer than its leases last.
+   *
+   * @returns whether the call is not on its way yet
+   */
+  #standsStill(process: SimulatedProcess, label: string): boolean {
+    if (!this.#happens('standStill', this.rates.standStill, label)) return false
+    const { random } = this.#world
+    process.freeze(random.int(10, 10_000))
+    return random.chance(0.5)
   }
 
   async #callWithin(call: Call): Promise<unknown> {

@@ -101,7 +101,7 @@ export function drawProfile(seed: number, isCluster: boolean): ProfileName {
 export const canHoldCluster = (name: ProfileName): boolean =>
   !profiles[name].singleWriter && profiles[name].way !== 'within the process'
 
-const onNetworksOnly = ['loseAnswer', 'actLater', 'duplicate', 'loseHint', 'partition'] as const
+const onNetworksOnly = ['loseAnswer', 'actLater', 'duplicate', 'loseHint', 'partition', 'standStill'] as const
 const inClustersOnly = ['breakLink', 'cut'] as const
 const notWithin = ['slow', 'failBefore', 'crash', 'restore', 'restoreLog'] as const
 /** A store that runs itself has a disk that fails, and no call of its users fails otherwise. */

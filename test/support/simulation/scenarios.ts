@@ -3,6 +3,7 @@ import type { SimulationReport } from '../../../src/testing/simulation/simulate.
 import { disks } from './disks.ts'
 import { ledgers } from './ledgers.ts'
 import { members } from './members.ts'
+import { orders } from './orders.ts'
 import { parcels } from './parcels.ts'
 import { people } from './people.ts'
 import { seats } from './seats.ts'
@@ -27,4 +28,5 @@ export const scenarios: readonly Scenario[] = [
   { name: 'people', run: people, oneOf: 2 },
   { name: 'ledgers', run: ledgers, oneOf: 2 },
   { name: 'disks', run: disks, oneOf: 4 },
+  { name: 'orders', run: orders, oneOf: 4 },
 ]
