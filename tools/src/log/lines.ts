@@ -37,9 +37,17 @@ export interface Line {
   readonly isWhole: boolean
 }
 
-/** The lines of some bytes. */
+/** How long a line may be. A commit has at most 8 million characters, of at most 6 bytes each in JSON. */
+const lineBytesMax = 128 * 1024 * 1024
+
+/**
+ * The lines of some bytes.
+ *
+ * @throws ToolsError `LINE_INVALID` for a line that is too long, before all of it is in memory
+ */
 export async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Line, void, void> {
   let rest: Uint8Array[] = []
+  let restBytes = 0
   let end = 0
   let number = 0
   for await (const chunk of bytes) {
@@ -48,12 +56,19 @@ export async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator
       const part = chunk.subarray(begin, feed)
       const line = rest.length === 0 ? part : Buffer.concat([...rest, part])
       rest = []
+      restBytes = 0
       begin = feed + 1
       end += line.length + 1
       number++
       yield { text: textOf(line), number, end, isWhole: true }
     }
     if (begin < chunk.length) rest.push(chunk.subarray(begin))
+    restBytes += chunk.length - begin
+    if (restBytes > lineBytesMax) {
+      throw new ToolsError('LINE_INVALID', `Line ${number + 1} is longer than ${lineBytesMax} bytes`, {
+        advice: 'This is no export of a log',
+      })
+    }
   }
   if (rest.length === 0) return
   const last = Buffer.concat(rest)

@@ -12,7 +12,7 @@ import { onEveryStore } from '../../../test/support/stores/every-store.ts'
 import { changedStore } from '../inspection/changed-store.ts'
 import { exportTo, exportToFile } from './export-log.ts'
 import { importLog } from './import-log.ts'
-import type { LogFormat } from './lines.ts'
+import { type LogFormat, linesOf } from './lines.ts'
 import { patientStore } from './patient-store.ts'
 import { streamKey, TextNumbers } from './text-numbers.ts'
 import { type Finding, verifyLog } from './verify-log.ts'
@@ -337,4 +337,17 @@ describe('Long work', () => {
     const onFailure = () => setImmediate(() => controller.abort(new Error('enough')))
     await assert.rejects(patientStore(broken, { signal: controller.signal, onFailure }).head(), { name: 'AbortError' })
   })
+})
+
+test('a file without line feeds is refused before all of it is read', async () => {
+  const piece = new Uint8Array(1024 * 1024).fill(97)
+  let given = 0
+  async function* endless() {
+    for (; given < 1000; given++) yield piece
+  }
+  const read = async () => {
+    for await (const _ of linesOf(endless())) assert.fail('there is no line')
+  }
+  await assert.rejects(read, { code: 'LINE_INVALID' })
+  assert.ok(given < 150, `${given} MB were read`)
 })
