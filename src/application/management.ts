@@ -1,6 +1,7 @@
 /** The methods that manage projections or reactions by their names. */
 import { CancelledError, ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
+import type { RetryOptions, RetryResult } from '../projection/checkpoint/step.ts'
 import type { TableReader } from '../projection/code/table-reader.ts'
 import type { ByHand } from '../projection/reactions/by-hand.ts'
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
@@ -110,7 +111,7 @@ export function management(
       return new Job((onProgress) => rebuilder.compare(bookmark, options, onProgress))
     },
     parked: async (name: string) => named(name).runner.parked(),
-    retryParked: async (name: string) => named(name).runner.retryParked(),
+    retryParked: async (name: string, options: RetryOptions = {}) => retryParked(named(name), options),
     async skipParked(name: string, position: number) {
       const { runner } = named(name)
       const isNumber = (found: unknown) => typeof found === 'number'
@@ -119,6 +120,13 @@ export function management(
     },
     reset: async (name: string, options: ResetOptions) => reset(named(name), options),
   })
+}
+
+/** @throws DefinitionError `OPTION_INVALID`; ProjectionError `PROJECTION_ELSEWHERE` */
+async function retryParked({ runner }: ManagedProjection, options: RetryOptions): Promise<RetryResult> {
+  checkKeys('retryParked(name, options)', options, ['signal'])
+  checkSignal(options.signal)
+  return runner.retryParked(options.signal)
 }
 
 /** @throws CancelledError `STOPPED` */

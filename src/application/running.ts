@@ -16,7 +16,7 @@ import type {
 import type { Accepted, Rejected } from '../domain/outcome.ts'
 import type { AnyProjection } from '../domain/projection.ts'
 import type { AnyReaction } from '../domain/reaction.ts'
-import type { RetryResult } from '../projection/checkpoint/step.ts'
+import type { RetryOptions, RetryResult } from '../projection/checkpoint/step.ts'
 import type { StreamSubscriptionOptions } from '../projection/log/stream-subscription.ts'
 import type { SubscriptionOptions } from '../projection/log/subscription.ts'
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
@@ -235,7 +235,7 @@ export interface Managed<Name extends PropertyKey> {
    *
    * @throws ProjectionError `PROJECTION_ELSEWHERE` if another process runs it
    */
-  retryParked(name: Name): Promise<RetryResult>
+  retryParked(name: Name, options?: RetryOptions): Promise<RetryResult>
   /**
    * Drops the event that is parked at a position, for ever. Events that queue behind it are handled by the next
    * `retryParked`.

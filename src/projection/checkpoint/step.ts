@@ -14,6 +14,12 @@ export interface StepResult {
   readonly handled?: readonly StoredEvent[]
 }
 
+/** Options of `retryParked`. */
+export interface RetryOptions {
+  /** Ends it before the next event. The handler of the event in progress is told. What is left stays parked. */
+  readonly signal?: AbortSignal
+}
+
 /** The result of trying parked events again. */
 export interface RetryResult {
   /** The number of events that were handled. */

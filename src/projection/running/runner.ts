@@ -201,9 +201,9 @@ export class Runner {
     if (!mayMoveIt && this.#failure === undefined) await this.bookmark.look()
   }
 
-  /** Tries parked events again. @throws ProjectionError `PROJECTION_ELSEWHERE` */
-  async retryParked(): Promise<RetryResult> {
-    const signal = this.alive ? this.#runs.signal : new AbortController().signal
+  /** Tries parked events again, until the signal. @throws ProjectionError `PROJECTION_ELSEWHERE` */
+  async retryParked(asked: AbortSignal = new AbortController().signal): Promise<RetryResult> {
+    const signal = this.alive ? AbortSignal.any([this.#runs.signal, asked]) : asked
     const tally = { handled: 0 }
     const { retrySize: size } = this.#steps
     const attempt: Retry['attempt'] = (some, blocks) => this.#steps.retry(some, blocks, signal)

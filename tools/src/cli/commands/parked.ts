@@ -37,6 +37,7 @@ export function addParked(program: Command, runtime: Runtime): void {
     .argument('<name>')
     .addOption(kind())
     .action(async (name: string, options: ParkedOptions) => {
+      runtime.ifInterrupted = 'Interrupted. What was handled is saved, and the rest stays parked.'
       const work = (session: StoreSession) => retry(session, name, options)
       runtime.exitCode = await withStore(sessionOf(runtime, options), options, work)
     })
@@ -100,11 +101,11 @@ function parkedText({ name }: Follower, parked: ParkedEvent, output: Output): st
 
 /** @returns the exit code */
 async function retry(session: StoreSession, name: string, { kind }: ParkedOptions): Promise<number> {
-  const { inspection, output } = session
+  const { inspection, output, signal } = session
   const follower = followerNamed(chosen(session, kind), name)
   // Handlers run here: that of a reaction with all that the domain says about it, such as what its commands carry.
   const { reactions } = follower.kind === 'reaction' ? await inspection.everything() : {}
-  const { handled, parked } = await (reactions ?? (await managed(inspection, follower))).retryParked(name)
+  const { handled, parked } = await (reactions ?? (await managed(inspection, follower))).retryParked(name, { signal })
   await output.result({ kind: follower.kind, name, handled, parked }, `${handled} handled, ${parked} still parked`)
   return parked === 0 ? exitCodes.done : exitCodes.failed
 }
