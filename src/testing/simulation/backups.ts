@@ -20,12 +20,16 @@ export interface BackupsOptions {
   readonly marks: Marks
   readonly processes: Processes
   readonly operators: Operators
+  /** How long a process may lead without a word, in milliseconds. */
+  readonly leaseMs: number
   /** The newest version of the domain. */
   readonly newest: AnyDomain
 }
 
 /** So often in a row, operators find nothing to repair before everything counts as repaired. */
 const calmMin = 6
+/** They look again after so long, at least, in milliseconds. */
+const lookMsMin = 1000
 
 /** A damage that somebody has to name, and what is done then. */
 interface Damaged {
@@ -118,11 +122,11 @@ export class Backups {
 
   /** Waits until nothing has stopped because it has handled another log. */
   async repairAll(): Promise<void> {
-    const { world, witness, processes, operators, newest } = this.#options
+    const { world, witness, processes, operators, leaseMs, newest } = this.#options
     if (witness.era === 0) return
-    // A process that stands by notices it later than the one that leads.
+    // A process that stands by notices it later than the one that leads: so all of this takes three leases.
     for (let calm = 0; calm < calmMin; calm++) {
-      await world.pause(2500, 'looks')
+      await world.pause(Math.max(lookMsMin, (3 * leaseMs) / calmMin), 'looks')
       const kept = witness.keptSince(0)
       for (const part of partsOf(newest)) if (await operators.repair(processes.all, part, kept)) calm = 0
     }

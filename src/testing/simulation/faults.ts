@@ -20,7 +20,10 @@ export interface FaultRates {
   readonly crash: number
   /** The same for a stop in good order. */
   readonly stop: number
-  /** The same for a process that does nothing for up to 30 seconds, which is longer than its leases. */
+  /**
+   * The same for a process that does nothing for up to 30 seconds, and for 8 seconds after the last command at most.
+   * Its leases are shorter.
+   */
   readonly freeze: number
   /** The same for a process's clock, which is wrong by up to a minute from then on. */
   readonly setClock: number

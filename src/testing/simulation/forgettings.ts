@@ -1,9 +1,14 @@
 /** Operators who forget people. What they are told must be true, and in the end all whom they named are forgotten. */
 import type { StoredEvent } from '../../store/store.ts'
 import { Broken } from './checks.ts'
-import { type PersonalData, readingMs } from './personal-data.ts'
+import type { PersonalData } from './personal-data.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { World } from './world.ts'
+
+/** Within so long, processes read again what they have got, in milliseconds. */
+const readingMs = 8000
+/** The same at the end, when no fault is left that could keep from a process what others know. */
+const lastReadingMs = 1500
 
 export interface ForgettingsOptions {
   readonly world: World
@@ -36,7 +41,7 @@ export class Forgettings {
     const { world, fail } = this.#options
     this.#subjects.add(subject)
     this.#working++
-    const forgetting = this.#forget(process, subject).catch((error) => {
+    const forgetting = this.#forget(process, subject, readingMs).catch((error) => {
       if (error instanceof Broken) fail(error)
       else world.tell(`${process.name}: forget of ${subject} failed: ${error}`)
     })
@@ -46,16 +51,16 @@ export class Forgettings {
 
   /** Forgets everybody again who was named: it may have failed, or have been undone by a backup. */
   async finish(process: SimulatedProcess): Promise<void> {
-    for (const subject of this.#subjects) await this.#forget(process, subject)
+    for (const subject of this.#subjects) await this.#forget(process, subject, lastReadingMs)
     // Processes read again what they have got.
-    if (this.#subjects.size > 0) await this.#options.world.pause(readingMs, 'looks')
+    if (this.#subjects.size > 0) await this.#options.world.pause(lastReadingMs, 'looks')
   }
 
-  async #forget(process: SimulatedProcess, subject: string): Promise<void> {
+  async #forget(process: SimulatedProcess, subject: string, readAgainMs: number): Promise<void> {
     const { world, personal, log, processes } = this.#options
     const { keys, events } = await personal.forget(process, subject, log)
     const count = events.reduce((sum, each) => sum + each.count, 0)
     world.tell(`${process.name}: forget of ${subject}: ${keys.length} keys, ${count} events`)
-    personal.readAgain(processes())
+    personal.readAgain(processes(), readAgainMs)
   }
 }

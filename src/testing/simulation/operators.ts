@@ -191,20 +191,21 @@ export class Operators {
     const isFold = of === 'projections' && rowsOf(processes[0]!.version.domain).some(([own]) => own === key)
     const most = isFold ? 1 : idleMax
     let idle = 0
+    /** All of them, or only the one that leads. */
+    let asked = processes
     for (let round = 0; round < roundsMax && idle < most; round++) {
-      let handled = 0
-      let hasLeader = false
-      for (const process of processes) {
+      let leader: SimulatedProcess | undefined
+      for (const process of asked) {
         const managed = managedBy(process, part)
         if ((await managed.parked(key)).length === 0) return
         try {
-          handled += (await this.#retry(managed, key)).handled
-          hasLeader = true
+          idle = (await this.#retry(managed, key)).handled === 0 ? idle + 1 : 0
+          leader = process
         } catch (error) {
           if (codeOf(error) !== 'PROJECTION_ELSEWHERE') throw error
         }
       }
-      if (hasLeader) idle = handled === 0 ? idle + 1 : 0
+      asked = leader === undefined ? processes : [leader]
       await world.pause(100, 'an operator waits')
     }
   }

@@ -64,9 +64,6 @@ class KnownKey implements SubjectKey {
   }
 }
 
-/** Within so long, processes read again what they have got, in milliseconds. */
-export const readingMs = 8000
-
 const mark = '~'
 const sealedWith = (secret: string, text: string, number: number): string => [number, secret, text].join(mark)
 
@@ -175,16 +172,16 @@ export class PersonalData {
     }
   }
 
-  /** Lets processes read what they have got once more: soon, and some time later. */
-  readAgain(processes: readonly SimulatedProcess[]): void {
+  /** Lets processes read what they have got once more: soon, and within `mostMs`. */
+  readAgain(processes: readonly SimulatedProcess[], mostMs: number): void {
     const { world } = this.#options
     for (const process of this.#seen.keys()) if (process.isDead) this.#seen.delete(process)
     for (const process of processes) {
       const readAll = () => {
         for (const value of this.#seen.get(process) ?? []) this.#read(process, value)
       }
-      for (const mostMs of [20, readingMs]) {
-        world.after(world.random.int(0, mostMs), `${process.name} reads again`, readAll, process)
+      for (const afterMs of [20, mostMs]) {
+        world.after(world.random.int(0, afterMs), `${process.name} reads again`, readAll, process)
       }
     }
   }

@@ -71,6 +71,12 @@ export interface PlanOptions {
   readonly forget: ((random: Random) => string) | undefined
 }
 
+/**
+ * No process stands still for longer than so long after the last command, in milliseconds. It misses whatever it can
+ * miss within that time: its leases, and the time for which it may use a key, are shorter.
+ */
+const frozenMsMax = 8000
+
 /** The mean pauses between commands, of which each run has one. */
 const pausesMs = [2, 20, 100, 400]
 
@@ -112,6 +118,9 @@ export function makePlan(options: PlanOptions): Plan {
     }
     for (const operation of operations(random, options)) actions.push({ atMs, process: process(), ...operation })
   }
+  const thawsAt = atMs + frozenMsMax
+  const thawed = (action: Action): Action =>
+    action.kind === 'freeze' ? { ...action, forMs: Math.min(action.forMs, thawsAt - action.atMs) } : action
   const deployments = deploymentsUntil(atMs, new Random(seed ^ 0x5eed), options)
   const restores = lossesUntil(atMs, new Random(seed ^ 0x01d), options, ['restore', 'restoreLog'])
   const damages = lossesUntil(atMs, new Random(seed ^ 0x3ec), options, ['misdirect'])
@@ -123,9 +132,15 @@ export function makePlan(options: PlanOptions): Plan {
     profile,
     processes,
     rates,
-    actions: [...actions, ...deployments, ...restores, ...damages, ...cuts, ...forgettings, ...failures].sort(
-      (a, b) => a.atMs - b.atMs,
-    ),
+    actions: [
+      ...actions.map(thawed),
+      ...deployments,
+      ...restores,
+      ...damages,
+      ...cuts,
+      ...forgettings,
+      ...failures,
+    ].sort((a, b) => a.atMs - b.atMs),
   }
 }
 

@@ -11,6 +11,9 @@ import type { Owner } from './agenda.ts'
 import type { Started, Version } from './version.ts'
 import type { World } from './world.ts'
 
+/** The lease of a process, unless its domain is started with another one, in milliseconds. */
+export const leaseMsDefault = 5000
+
 /** The moment at which the clocks of all processes begin. */
 export const beginMs: number = Date.UTC(2026, 0, 1)
 
@@ -79,7 +82,7 @@ export class SimulatedProcess implements Owner {
         onWarning(code)
       },
     }
-    const given = { leaseMs: 5000, pollIntervalMs: 500, ...options, store, environment, log }
+    const given = { leaseMs: leaseMsDefault, pollIntervalMs: 500, ...options, store, environment, log }
     this.started = (await this.version.domain.start(given)) as Started
   }
 

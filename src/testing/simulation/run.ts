@@ -16,7 +16,7 @@ import { type Mark, Marks } from './marks.ts'
 import { Operators } from './operators.ts'
 import { PersonalData } from './personal-data.ts'
 import type { Action, Plan } from './plan.ts'
-import { beginMs, type SimulatedProcess } from './process.ts'
+import { beginMs, leaseMsDefault, type SimulatedProcess } from './process.ts'
 import { Processes } from './processes.ts'
 import { type Profile, profiles } from './profiles.ts'
 import { caughtUp, checkRows, partsOf, type RestOptions, readRows, rowsOf, sent } from './read-side.ts'
@@ -165,6 +165,7 @@ class Simulation {
       processes,
       operators,
       newest,
+      leaseMs: options.options.leaseMs ?? leaseMsDefault,
     })
     const log = () => witness.events
     this.#forgettings = new Forgettings({ world, personal, log, processes: () => processes.all, fail })

@@ -24,7 +24,7 @@ const Notes = aggregate('notes', () => ({ numbers: [] as readonly number[] }))
   .on(Noted, ({ numbers }, { number }) => ({ numbers: [...numbers, number] }))
   .command('note', z.object({ number: z.number() }), (_, data) => Noted(data))
 
-const failsMax = 6
+const failsMax = 4
 const policy = { retries: 1, pauseFirstMs: 50, giveUp: 'park' } as const
 
 /** Tells an event from one that a restore has undone, although its command was sent again and has the same place. */
