@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { commitTo, eventsOf, openDatabaseOf, openStore, streamOf } from '../../../test/support/servers/nats-place.ts'
 import { findNats, findNatsCluster } from '../../../test/support/servers/nats-server.ts'
 import { onServer, type TestServer } from '../../../test/support/servers/server.ts'
-import type { Commit } from '../commit.ts'
+import { Commit, repeated } from '../commit.ts'
 import type { AppendResult, Store } from '../store.ts'
 import type { Outgoing } from './database/connection.ts'
 import { isWrongLastSequence } from './database/failure.ts'
@@ -34,6 +34,20 @@ function tests(server: TestServer, replicas: 1 | 3): void {
     await assert.rejects(log.publish([message(4, 0), message(5), message(2, 0)]), (error) => isWrongLastSequence(error))
     assert.equal((await log.state()).last, 3)
     assert.equal(await log.publish([message(1, 1), message(2, 2), message(4, 0)]), 6)
+  })
+
+  test('an id that was made for a commit is not kept, and still found when the commit is repeated', async (t) => {
+    const { store } = await openStore(t, server, { replicas })
+    const fresh = (id: string) => {
+      const { stream, events, size, ...rest } = commitTo('a', { id })
+      return new Commit(stream, rest, events, size, true)
+    }
+    const [one, two] = [fresh('one'), fresh('two')]
+    const [first, second] = await store.append([one, two])
+    assert.deepEqual(await append1(store, repeated(one)), { ...first, status: 'duplicate' })
+    assert.equal((await append1(store, fresh('three'))).status, 'stored')
+    assert.deepEqual(await append1(store, repeated(two)), { ...second, status: 'duplicate' })
+    assert.deepEqual(statuses(await store.append([fresh('four'), fresh('four')])), ['stored', 'duplicate'])
   })
 
   test('of many writers that append to the same streams at once, each commit is decided on a true end', async (t) => {

@@ -13,12 +13,21 @@ export interface Written {
 }
 
 const checksumLength = 8
+const noChecksum = '0'.repeat(checksumLength)
 const decoder = new TextDecoder()
 
 export function writeChecked(value: unknown): Written {
   const text = JSON.stringify(value)
   const checksum = crc32(text)
   return { data: checksum.toString(16).padStart(checksumLength, '0') + text, checksum }
+}
+
+/** The same in bytes, which are made once. */
+export function writeCheckedBytes(value: unknown): { readonly data: Uint8Array; readonly checksum: number } {
+  const data = Buffer.from(noChecksum + JSON.stringify(value))
+  const checksum = crc32(data.subarray(checksumLength))
+  data.write(checksum.toString(16).padStart(checksumLength, '0'), 'latin1')
+  return { data, checksum }
 }
 
 /**

@@ -23,7 +23,7 @@ import {
 /** A message to store. */
 export interface Outgoing {
   readonly subject: string
-  readonly data: string
+  readonly data: string | Uint8Array
   /** The sequence of the last message of the subject before this one; 0 if there must be none. */
   readonly expected?: number
   /** The sequence of the last message of the whole JetStream stream before this one. */
@@ -121,6 +121,7 @@ export class Connection {
     const connection = await driver.connect({
       servers: urls.map(({ host }) => host),
       name: 'mneme',
+      noEcho: true,
       timeout: timeoutMs,
       maxReconnectAttempts: -1,
       reconnectTimeWait: reconnectMs,
@@ -293,7 +294,12 @@ export class Connection {
     }
   }
 
-  async #request(subject: string, data: string, headers: MsgHdrs | undefined, waitMs: number): Promise<Msg> {
+  async #request(
+    subject: string,
+    data: string | Uint8Array,
+    headers: MsgHdrs | undefined,
+    waitMs: number,
+  ): Promise<Msg> {
     let answer: Msg | undefined
     const take = (message: Msg) => {
       answer = message
@@ -305,7 +311,7 @@ export class Connection {
 
   #call(
     subject: string,
-    data: string,
+    data: string | Uint8Array,
     headers: MsgHdrs | undefined,
     take: (message: Msg) => boolean,
     waitMs: number,

@@ -13,13 +13,14 @@
  *   batch that reaches the server late is like one more writer: of two batches with one expectation, one is refused.
  */
 import { StoreError } from '../../../domain/error.ts'
+import type { StreamId } from '../../../domain/stream.ts'
 import { elapsedMs, rest } from '../../../runtime/timers.ts'
 import type { Commit } from '../../commit.ts'
-import type { AppendResult } from '../../store.ts'
+import type { AppendResult, Receipt } from '../../store.ts'
 import { isBatchGivenUp, isInDoubt, isPassing, isWrongLastSequence, writeErrorOf } from '../database/failure.ts'
 import type { Database } from '../database/setup.ts'
 import type { Settings } from '../options.ts'
-import { absolute, type Entry, type Plan, type Progress, planBatch } from './batch-plan.ts'
+import { absolute, type Entry, type Plan, type Progress, planBatch, receiptOf } from './batch-plan.ts'
 import { LogWriter } from './log-writer.ts'
 import type { ReservedStreams } from './reserved-streams.ts'
 import type { StreamReader } from './stream-reader.ts'
@@ -40,10 +41,16 @@ export interface AppenderParts {
   readonly reserved: ReservedStreams
 }
 
+interface StreamNames {
+  readonly key: string
+  readonly subject: string
+}
+
 export class Appender {
   readonly #database: Database
   readonly #writer: LogWriter
   readonly #streams: Streams
+  readonly #names = new WeakMap<StreamId, StreamNames>()
   readonly #reader: StreamReader
   readonly #reserved: ReservedStreams
   readonly #label: string
@@ -66,9 +73,8 @@ export class Appender {
   ): Promise<readonly AppendResult[]> {
     const entries = callers.flatMap((commits, caller) =>
       commits.map((commit): Entry => {
-        const { stream } = commit
-        const subject = this.#database.subjects.stream(stream)
-        return { commit, caller, writer: writers[caller], key: keyOf(stream), subject }
+        const { key, subject } = this.#namesOf(commit.stream)
+        return { commit, caller, writer: writers[caller], key, subject }
       }),
     )
     const progress: Progress = {
@@ -89,6 +95,16 @@ export class Appender {
       this.#streams.forget()
       throw writeErrorOf(this.#label, 'appending', error, progress.storedCount === 0 && !progress.isInDoubt)
     }
+  }
+
+  /** An instance of an aggregate names its stream by one object, so its key and subject are made once. */
+  #namesOf(stream: StreamId): StreamNames {
+    let names = this.#names.get(stream)
+    if (names === undefined) {
+      names = { key: keyOf(stream), subject: this.#database.subjects.stream(stream) }
+      this.#names.set(stream, names)
+    }
+    return names
   }
 
   async #place(progress: Progress): Promise<void> {
@@ -132,27 +148,31 @@ export class Appender {
 
   /** @returns the error after which the batch can be tried again: nothing of it was stored, or that is unknown */
   async #publish(progress: Progress, { messages, placements, results }: Plan): Promise<Error | undefined> {
-    if (messages.length === 0) {
-      progress.results.push(...results)
-      return undefined
+    let first = 0
+    if (messages.length > 0) {
+      try {
+        first = (await this.#writer.publish(messages, Math.min(this.#timeoutMs, answerMs))) - messages.length + 1
+      } catch (error) {
+        if (isWrongLastSequence(error) || isBatchGivenUp(error) || isPassing(error)) return error as Error
+        throw error
+      }
     }
-    let last: number
-    try {
-      last = await this.#writer.publish(messages, Math.min(this.#timeoutMs, answerMs))
-    } catch (error) {
-      if (isWrongLastSequence(error) || isBatchGivenUp(error) || isPassing(error)) return error as Error
-      throw error
-    }
-    const first = last - messages.length + 1
-    for (const { entry, end, receipt } of placements) {
+    const receipts: Receipt[] = []
+    for (const placement of placements) {
+      const { entry, end } = placement
+      const receipt = receiptOf(placement, first)
+      const { sequence, position, checksum } = receipt
       const links = end.links.map((link) => absolute(link, first))
-      const position = absolute(end.position, first)
-      const stored = { ...receipt, position }
-      this.#streams.addCommit(entry.key, { ...end, position, links }, entry.commit.id, stored)
+      this.#streams.addCommit(entry.key, { sequence, position, checksum, links }, entry.commit, receipt)
+      receipts.push(receipt)
     }
     progress.storedCount += placements.length
+    // The placements are those of the stored commits, in order.
+    let next = 0
     for (const result of results) {
-      progress.results.push('position' in result ? { ...result, position: absolute(result.position, first) } : result)
+      if (!('placement' in result)) progress.results.push(result)
+      else if (result.status === 'stored') progress.results.push({ status: 'stored', ...receipts[next++]! })
+      else progress.results.push({ status: 'duplicate', ...receiptOf(result.placement, first) })
     }
     return undefined
   }

@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Commit, commit, type OfferedCommit } from '../../commit.ts'
-import { absolute, batchMessagesMax, type Entry, type Known, type Progress, planBatch } from './batch-plan.ts'
+import {
+  absolute,
+  batchMessagesMax,
+  type Entry,
+  type Known,
+  type Progress,
+  planBatch,
+  receiptOf,
+} from './batch-plan.ts'
 import { type End, keyOf, noEnd } from './streams.ts'
 
 const streamOf = (id: string) => ({ aggregate: 'account', id })
@@ -58,7 +66,7 @@ test('positions are known when the batch is stored', () => {
   const commits = [commitTo('a', { events: eventsOf(2) }), commitTo('b'), commitTo('a')]
   const { results, placements } = planBatch(progressOf(commits), knownOf({ a: endAt(2, 40), b: noEnd }))
   assert.deepEqual(
-    results.map((result) => ('position' in result ? absolute(result.position, 100) : undefined)),
+    results.map((result) => ('placement' in result ? receiptOf(result.placement, 100).position : undefined)),
     [101, 102, 103],
   )
   // Sequence 5 of the stream a is linked to 4, which is in this batch as well.

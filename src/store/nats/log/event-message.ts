@@ -11,8 +11,8 @@
 import type { Json, JsonObject } from '../../../domain/json.ts'
 import type { CommandMark, Commit, CommitEvent } from '../../commit.ts'
 import type { Receipt, StoredEvent } from '../../store.ts'
-import { isRecord, isText, isWhole, readChecked, type Written, writeChecked } from '../database/checked-text.ts'
-import type { Stored } from '../database/connection.ts'
+import { isRecord, isText, isWhole, readChecked, writeCheckedBytes } from '../database/checked-text.ts'
+import type { Outgoing, Stored } from '../database/connection.ts'
 import { type LinkedPlace, linked } from './links.ts'
 
 /** An event with what its message says of its commit and of earlier events. */
@@ -44,11 +44,16 @@ interface EventText {
 const noMetadata: JsonObject = Object.freeze({})
 const noTags: readonly string[] = Object.freeze([])
 
+interface WrittenEvent {
+  readonly data: Uint8Array
+  readonly checksum: number
+}
+
 /** @param links positions, or negative distances */
-export function writeEvent(commit: Commit, index: number, sequence: number, links: readonly number[]): Written {
+function writeEvent(commit: Commit, index: number, sequence: number, links: readonly number[]): WrittenEvent {
   const { stream, id, recordedAt, events, command } = commit
   const { type, revision, data, metadata, tags } = events[index] as CommitEvent
-  return writeChecked({
+  return writeCheckedBytes({
     stream: [stream.aggregate, stream.id],
     sequence,
     links,
@@ -62,6 +67,44 @@ export function writeEvent(commit: Commit, index: number, sequence: number, link
     ...(Object.keys(metadata).length > 0 && { metadata }),
     ...(tags.length > 0 && { tags }),
   } satisfies EventText)
+}
+
+/** Where an event is: in its commit and in its stream. */
+interface WrittenPlace {
+  readonly index: number
+  readonly sequence: number
+  /** As in `writeEvent`. */
+  readonly links: readonly number[]
+}
+
+/** The message of an event. It is written when it is sent, so that the server works on those before it meanwhile. */
+export class EventMessage implements Outgoing {
+  readonly subject: string
+  readonly expected?: number
+  readonly #commit: Commit
+  readonly #place: WrittenPlace
+  #written: WrittenEvent | undefined
+
+  constructor(subject: string, commit: Commit, place: WrittenPlace, expected: number | undefined) {
+    this.subject = subject
+    if (expected !== undefined) this.expected = expected
+    this.#commit = commit
+    this.#place = place
+  }
+
+  get data(): Uint8Array {
+    return this.#text().data
+  }
+
+  get checksum(): number {
+    return this.#text().checksum
+  }
+
+  #text(): WrittenEvent {
+    const { index, sequence, links } = this.#place
+    this.#written ??= writeEvent(this.#commit, index, sequence, links)
+    return this.#written
+  }
 }
 
 /** @throws StoreError `STORE_CORRUPT` */
@@ -144,7 +187,7 @@ export function bytesMaxOf(commit: Commit, sizeMax: number): number {
   if (least <= sizeMax) return least
   let largest = 0
   for (const index of commit.events.keys()) {
-    largest = Math.max(largest, Buffer.byteLength(writeEvent(commit, index, 1, []).data))
+    largest = Math.max(largest, writeEvent(commit, index, 1, []).data.length)
   }
   return largest + bytesAround
 }

@@ -110,10 +110,10 @@ export class LogWriter {
   #append({ messages, sent }: Doubtful, from: number, end: number, waitMs: number): Promise<number> {
     const batch = this.#log.connection.nextBatch()
     sent.set(batch, from)
-    const rest = messages.slice(from).map(({ expected: _, ...message }, i) => ({
-      ...message,
-      ...(i === 0 && { expectedLast: end }),
-    }))
+    // Behind this end every expectation is met, since the whole batch was judged.
+    const rest = messages
+      .slice(from)
+      .map(({ subject, data }, i) => ({ subject, data, ...(i === 0 && { expectedLast: end }) }))
     return this.#log.publish(rest, waitMs, batch)
   }
 }

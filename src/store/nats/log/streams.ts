@@ -6,12 +6,14 @@
  * Emptied when it is full.
  */
 import type { StreamId } from '../../../domain/stream.ts'
+import type { Commit } from '../../commit.ts'
 import type { Receipt } from '../../store.ts'
 import { endsCommit, placeOf, type ReadEvent, receiptOf } from './event-message.ts'
 import type { LinkedPlace, Place } from './links.ts'
 
 const streamsMax = 100_000
 const idsMax = 500_000
+const batchesPerTrim = 16
 
 /** The end of a stream. */
 export interface End extends LinkedPlace {
@@ -41,6 +43,7 @@ export const endOf = (read: ReadEvent): End => ({ ...placeOf(read), checksum: re
 
 export class Streams {
   readonly #known = new Map<string, Known>()
+  #batches = 0
 
   endOf(key: string): End | undefined {
     return this.#known.get(key)?.end
@@ -78,16 +81,23 @@ export class Streams {
 
   /** Drops the ids of all streams if they have become too many. Not while a batch relies on them. */
   trim(): void {
+    if (++this.#batches % batchesPerTrim !== 0) return
     let count = 0
     for (const { ids } of this.#known.values()) count += ids?.receipts.size ?? 0
     if (count > idsMax) for (const known of this.#known.values()) known.ids = undefined
   }
 
-  /** Notes a commit that this process has appended. */
-  addCommit(key: string, end: End, id: string, receipt: Receipt): void {
+  /**
+   * Notes a commit that this process has appended. Ids that were made for one commit are not looked for, so they are
+   * kept only for a stream in which others are.
+   */
+  addCommit(key: string, end: End, { id, fresh }: Pick<Commit, 'id' | 'fresh'>, receipt: Receipt): void {
     const entry = this.#entryOf(key)
-    const hadAll = this.hasAllIds(key)
-    if (hadAll && receipt.sequence - receipt.count === (entry.end?.sequence ?? 0)) {
+    if (
+      (!fresh || entry.ids !== undefined) &&
+      this.hasAllIds(key) &&
+      receipt.sequence - receipt.count === (entry.end?.sequence ?? 0)
+    ) {
       entry.ids ??= { receipts: new Map(), upTo: noEnd }
       entry.ids.receipts.set(id, receipt)
       entry.ids.upTo = end
