@@ -58,7 +58,8 @@ export function rig(
     opened.set(tenant, (opened.get(tenant) ?? 0) + 1)
     return { store: counted(factory, stores), ...startOptions }
   }
-  const banks = tenants(Pots, { start, log, ...options })
+  // A busy machine may take many seconds to open and close them.
+  const banks = tenants(Pots, { start, log, waitMs: 300_000, ...options })
   context.after(() => banks.stop())
   return { banks, opened, log, stores }
 }
