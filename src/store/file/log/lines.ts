@@ -63,6 +63,15 @@ export class LineBuffer {
   }
 }
 
+/** The value of a line whose checksum cannot be judged, because it continues one that is lost. */
+export function unjudged(line: Buffer): unknown {
+  try {
+    return JSON.parse(line.toString('utf8', prefixBytes))
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * The value of a line (with its line feed) if its checksum is right, otherwise `undefined`.
  *
@@ -89,6 +98,9 @@ export function parseLine(line: Buffer, expected?: number, seed: number = 0): un
 export function checksumOf(line: Buffer): number {
   return Number.parseInt(line.toString('latin1', 0, prefixBytes - 1), 16)
 }
+
+/** Null bytes have no line feed, so a whole line may stand behind them in what looks like one line. */
+export const behindHole = (line: Buffer): Buffer => line.subarray(line.lastIndexOf(0) + 1)
 
 const chunkBytes = 1024 * 1024
 

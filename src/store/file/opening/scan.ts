@@ -14,7 +14,7 @@ import type { Breath } from '../../../runtime/breath.ts'
 import type { Disk, DiskFile } from '../database/disk.ts'
 import { corrupt } from '../database/failure.ts'
 import type { CommitIndex } from '../index/commit-index.ts'
-import { checksumOf, parseLine, visitLines } from '../log/lines.ts'
+import { behindHole, checksumOf, parseLine, visitLines } from '../log/lines.ts'
 import { type CommitRecord, isRecord, isWhole } from '../log/record.ts'
 import type { Segment } from '../log/segments.ts'
 
@@ -95,7 +95,7 @@ export class Scan {
         this.#add(record, line, where)
         return
       }
-      const whole = (damage && record) ?? parseLine(behindHole(line))
+      const whole = (damage && record) ?? (line.includes(0) ? parseLine(behindHole(line)) : undefined)
       damage ??= damageOf(line, offset, where)
       if (whole !== undefined) this.#addBehind(damage, whole, base, isLast)
     }
@@ -150,9 +150,6 @@ function damageOf(line: Buffer, offset: number, where: string): Damage {
   const reason = isComplete ? 'the line does not fit its checksum' : 'the line is incomplete'
   return { offset, reason, where, isComplete, hasHole: line.includes(0), wholeBehind: 0 }
 }
-
-/** Null bytes have no line feed, so a whole line may stand behind them in what looks like one line. */
-const behindHole = (line: Buffer): Buffer => line.subarray(line.includes(0) ? line.lastIndexOf(0) + 1 : line.length)
 
 async function cut(disk: Disk, path: string, length: number): Promise<void> {
   const file = await disk.open(path, 'write')

@@ -190,6 +190,21 @@ describe('A journal', () => {
     }
   })
 
+  test('of rows is refused wherever null bytes stand in place of a whole line that was synced', async () => {
+    await using place = await testPlace()
+    const first = await place.open()
+    await step(first, 0, 5)
+    await first.close()
+    const path = pathOf(place, 'projections')
+    const whole = await readFile(path)
+    const starts = [0, ...Array.from(whole.keys()).filter((i) => whole[i - 1] === 10)]
+    assert.ok(starts.length >= 5)
+    for (const [i, end] of starts.slice(1).entries()) {
+      await writeFile(path, Buffer.from(whole).fill(0, starts[i]!, end))
+      await assert.rejects(place.open(), (error) => hasCode(error, 'STORE_CORRUPT'), `line ${i + 1}`)
+    }
+  })
+
   test('of another store, or of other data, is refused', async () => {
     await using place = await testPlace()
     await using other = await testPlace()

@@ -17,7 +17,7 @@ import { type Disk, type DiskFile, replaceFile, writeFully } from '../database/d
 import { corrupt, troubleOf } from '../database/failure.ts'
 import { checkInPlace, type HeldFile, hold } from '../database/in-place.ts'
 import type { Lock } from '../database/lock.ts'
-import { checksumOf, LineBuffer, parseLine, visitLines } from '../log/lines.ts'
+import { behindHole, checksumOf, LineBuffer, parseLine, unjudged, visitLines } from '../log/lines.ts'
 
 /** The data that a journal keeps. It can apply changes again, and list few changes that make it. */
 export interface JournalContents {
@@ -324,14 +324,14 @@ async function replayAll(
   const visit = (line: Buffer, offset: number): void => {
     const change = parseLine(line, undefined, stated ?? checksum)
     if (stated !== undefined) {
-      isDamaged ||= isProof(change)
-      stated = statedIn(line)
+      isDamaged ||= isProof(change) || provesBehindHole(line)
+      stated = statedIn(behindHole(line))
     } else if (change !== undefined && isReplayed(contents, change)) {
       checksum = checksumOf(line)
       end = offset + line.length
     } else {
-      isDamaged = line.at(-1) === lineFeed && !line.includes(0)
-      stated = statedIn(line)
+      isDamaged = line.at(-1) === lineFeed && (!line.includes(0) || provesBehindHole(line))
+      stated = statedIn(behindHole(line))
     }
   }
   await visitLines(file, { from: 0, to: length }, visit, breath)
@@ -351,6 +351,7 @@ function isReplayed(contents: JournalContents, change: unknown): boolean {
 /** A change whose line says that all before it was synced. Every change is a record. */
 const proving = (json: string): string => `{"synced":true,${json.slice(1)}`
 const isProof = (change: unknown): boolean => (change as { readonly synced?: unknown } | undefined)?.synced === true
+const provesBehindHole = (line: Buffer): boolean => line.includes(0) && isProof(unjudged(behindHole(line)))
 const statedIn = (line: Buffer): number => checksumOf(line) || 0
 
 const lineFeed = 10
