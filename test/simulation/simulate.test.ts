@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { randomInt } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { isDate } from 'node:util/types'
 import { z } from 'zod'
 import { aggregate, domain, event, projection, reject } from '../../src/index.ts'
 import { type EndOfRun, SimulationFailed, simulate } from '../../src/testing/index.ts'
@@ -90,19 +94,47 @@ describe('A simulation', () => {
     assert.match(failed.message, /simulate\(\{ \.\.\., seed: 3 \}\)/)
   })
 
-  test('shows who uses the time or the chance of the real world', async () => {
-    const Lucky = counterOf((by) => by + Math.random())
-    const failed = await failureOf(
-      simulate({
-        domain: domain({ aggregates: { counter: Lucky } }),
-        command: () => count(1),
-        seed: 1,
-        steps: 1,
-      }),
-    )
-    assert.match(failed.message, /DECIDE_FAILED[\s\S]*Math\.random was used in a simulation/)
-    assert.equal(typeof Math.random(), 'number')
-    assert.ok(Date.now() > 0)
+  const outside: Readonly<Record<string, () => unknown>> = {
+    'Math.random': () => Math.random(),
+    'Date.now': () => Date.now(),
+    'new Date()': () => new Date(),
+    'crypto.randomInt': () => randomInt(9),
+    'timers.setImmediate': () => setImmediate(),
+    'fs.promises.readFile': () => readFile(import.meta.filename),
+    'fs.writeFileSync': () => writeFileSync('/dev/null', ''),
+  }
+  for (const [name, use] of Object.entries(outside)) {
+    test(`shows who uses the time or the chance of the real world: ${name}`, async () => {
+      const Lucky = counterOf((by) => {
+        use()
+        return by
+      })
+      const failed = await failureOf(
+        simulate({
+          domain: domain({ aggregates: { counter: Lucky } }),
+          command: () => count(1),
+          seed: 1,
+          steps: 1,
+          minimise: false,
+        }),
+      )
+      assert.ok(failed.message.includes('DECIDE_FAILED') && failed.message.includes(`${name} was used in a simulation`))
+      await use()
+    })
+  }
+
+  test('takes dates of a given time as they are', async () => {
+    const isGiven = () => new Date(2026, 1, 2).getFullYear() === 2026 && isDate(new Date(0))
+    const Dated = counterOf((by) => by + (isGiven() ? 0 : 1000))
+    const report = await simulate({
+      domain: domain({ aggregates: { counter: Dated } }),
+      command: () => count(1),
+      invariants: { 'nothing is added': (end) => [...end.states('counter').values()].every(({ n }) => n < 1000) },
+      seed: 1,
+      steps: 5,
+    })
+    assert.ok(report.events > 0)
+    assert.ok(new Date() instanceof Date)
   })
 
   test('finds rows that are not what the events make', async () => {

@@ -4,20 +4,49 @@
  * the whole program's.
  */
 
+import crypto from 'node:crypto'
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import timers from 'node:timers'
+import timerPromises from 'node:timers/promises'
+
 type Functions = Record<string, unknown>
 
-const refusal = (name: string) => () => {
+const refuse = (name: string): never => {
   throw new Error(`${name} was used in a simulation, which has its own time and chance: take them from decide's moment`)
 }
+const refusal = (name: string) => () => refuse(name)
+
+const timerNames = ['setTimeout', 'setInterval', 'setImmediate']
+const randomNames = ['randomUUID', 'randomBytes', 'randomInt', 'randomFill', 'randomFillSync']
+/** Node loads modules and source maps with these, and writes its output. What they read does not depend on the time. */
+const filesOfNode =
+  /^(read|readv|readFile|exists|l?stat|fstat|access|open|close|realpath|readdir|readlink|writev?)Sync$/
+
+const namesOf = (object: object): readonly string[] =>
+  Object.entries(object).flatMap(([name, value]) => (typeof value === 'function' ? [name] : []))
+const fileNames = namesOf(fs).filter((name) => /^[a-z]/.test(name) && !filesOfNode.test(name))
 
 /** Objects with the functions of theirs that are refused. */
-const outside = (): readonly (readonly [object: Functions, prefix: string, names: readonly string[]])[] => [
-  [globalThis as unknown as Functions, '', ['setTimeout', 'setInterval', 'setImmediate', 'fetch']],
-  [Date as unknown as Functions, 'Date.', ['now']],
-  [Math as unknown as Functions, 'Math.', ['random']],
-  [performance as unknown as Functions, 'performance.', ['now']],
-  [crypto as unknown as Functions, 'crypto.', ['randomUUID', 'getRandomValues']],
+const outside: readonly (readonly [object: object, prefix: string, names: readonly string[]])[] = [
+  [globalThis, '', [...timerNames, 'fetch']],
+  [timers, 'timers.', timerNames],
+  [timerPromises, 'timers.', timerNames],
+  [Date, 'Date.', ['now']],
+  [Math, 'Math.', ['random']],
+  [performance, 'performance.', ['now']],
+  [globalThis.crypto, 'crypto.', ['randomUUID', 'getRandomValues']],
+  [crypto, 'crypto.', randomNames],
+  [fs, 'fs.', fileNames],
+  [fs.promises, 'fs.promises.', namesOf(fs.promises)],
 ]
+
+/** A date of the present is refused, and one of a given time is not. */
+const GivenDate: DateConstructor = new Proxy(Date, {
+  apply: () => refuse('Date()'),
+  construct: (target, given: unknown[], made) =>
+    given.length === 0 ? refuse('new Date()') : Reflect.construct(target, given, made === GivenDate ? target : made),
+})
 
 /** What garbage collection decides: as if there were none. */
 const keeping: Functions = {
@@ -58,19 +87,22 @@ export function withoutOutside<Result>(work: () => Promise<Result>): Promise<Res
 
 function refuseAll(): () => void {
   const undo: (() => void)[] = []
-  const replace = (object: Functions, name: string, value: unknown) => {
+  const replace = (object: object, name: string, value: unknown) => {
     const own = Object.getOwnPropertyDescriptor(object, name)
     Object.defineProperty(object, name, { value, configurable: true, writable: true })
     undo.push(() => {
-      if (own === undefined) delete object[name]
+      if (own === undefined) delete (object as Functions)[name]
       else Object.defineProperty(object, name, own)
     })
   }
-  for (const [object, prefix, names] of outside()) {
+  for (const [object, prefix, names] of outside) {
     for (const name of names) replace(object, name, refusal(prefix + name))
   }
-  for (const [name, value] of Object.entries(keeping)) replace(globalThis as unknown as Functions, name, value)
+  for (const [name, value] of Object.entries({ ...keeping, Date: GivenDate })) replace(globalThis, name, value)
+  // What was imported by name, too.
+  syncBuiltinESMExports()
   return () => {
     for (const each of undo) each()
+    syncBuiltinESMExports()
   }
 }

@@ -156,8 +156,8 @@ const known = [
  *       await simulate({ domain: Bank, seed, command: (random) => ({ aggregate: 'account', id: 'ada', name: 'deposit', data: { amount: random.int(1, 9) } }) })
  *     }
  *
- * While it runs, `Date.now`, `Math.random`, `setTimeout`, `fetch` and the like throw, so runs of one process wait for
- * each other.
+ * While it runs, `Date.now`, `new Date()`, `Math.random`, `setTimeout`, `fetch`, `node:fs` and the like throw, so runs
+ * of one process wait for each other.
  *
  * @throws SimulationFailed; DefinitionError `OPTION_INVALID`; InputError `COMMAND_MALFORMED` for what is no command
  */
