@@ -19,6 +19,14 @@ describe('The simulator finds the planted bug that', () => {
   }
 })
 
+test('The smallest runs that show planted bugs have at most 15 steps, at the median', async (context) => {
+  const own = plantedBugs.filter(({ name }) => table.get(name)?.scenario === 'transfers').slice(0, sized(5, 1))
+  const sizes: number[] = []
+  for (const bug of own) sizes.push((await findBug(bug, table.get(bug.name), true))!.actions)
+  context.diagnostic(sizes.join(' '))
+  assert.ok(sizes.sort((a, b) => a - b)[Math.floor(sizes.length / 2)]! <= 15, sizes.join(' '))
+})
+
 test('Each planted bug replaces a text that stands once in its file', () => {
   for (const { name, file, find } of plantedBugs) {
     const text = readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8')

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { registerHooks } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { SimulationFailed } from '../../../src/testing/simulation/simulate.ts'
 import type { Scenario } from './scenarios.ts'
 
 /** Replaces a text that stands once in a file of the project. */
@@ -56,6 +57,11 @@ export interface Found {
   readonly broken: string
 }
 
+/** A run that breaks a promise, with the number of its steps. */
+export interface Broken extends Found {
+  readonly actions: number
+}
+
 /** The number of seeds in which each bug is looked for. */
 export const seedsMax = 1000
 
@@ -63,20 +69,23 @@ export const seedsMax = 1000
  * Looks for the first seed at which a run breaks a promise.
  *
  * @param first a run that is known to have found it; it is tried before all others
+ * @param minimise looks for the smallest run that still breaks the promise
  */
 export async function findBug(
   mutation: Mutation,
   first?: Pick<Found, 'scenario' | 'seed'>,
-): Promise<Found | undefined> {
+  minimise = false,
+): Promise<Broken | undefined> {
   const { scenarios } = (await loadWith(mutation, 'scenarios.ts')) as { readonly scenarios: readonly Scenario[] }
-  const brokenBy = async ({ name, run }: Scenario, seed: number): Promise<Found | undefined> => {
+  const brokenBy = async ({ name, run }: Scenario, seed: number): Promise<Broken | undefined> => {
     try {
-      await run(seed, 40, false)
+      await run(seed, 40, minimise)
       return undefined
     } catch (error) {
       // Its class was loaded once more, too.
       if (!(error instanceof Error && 'broken' in error)) throw error
-      return { scenario: name, seed, broken: String(error.broken) }
+      const { broken, actions } = error as SimulationFailed
+      return { scenario: name, seed, broken, actions }
     }
   }
   const known = first === undefined ? undefined : scenarios.find(({ name }) => name === first.scenario)
