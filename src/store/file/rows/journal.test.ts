@@ -119,6 +119,11 @@ describe('A journal', () => {
       'a line that is gone': ([first, , ...rest]) => [first!, ...rest],
       'a line twice': ([first, ...rest]) => [first!, first!, ...rest],
       'no first line': ([, ...rest]) => rest,
+      'a line that begins like a negative number': ([first, second, ...rest]) => [
+        first!,
+        `-3${second!.slice(2)}`,
+        ...rest,
+      ],
     }
     for (const [how, damage] of Object.entries(damages)) {
       await using place = await testPlace()

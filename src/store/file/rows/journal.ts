@@ -352,7 +352,8 @@ function isReplayed(contents: JournalContents, change: unknown): boolean {
 const proving = (json: string): string => `{"synced":true,${json.slice(1)}`
 const isProof = (change: unknown): boolean => (change as { readonly synced?: unknown } | undefined)?.synced === true
 const provesBehindHole = (line: Buffer): boolean => line.includes(0) && isProof(unjudged(behindHole(line)))
-const statedIn = (line: Buffer): number => checksumOf(line) || 0
+/** 0 if there is none: a damaged line may begin with anything, also with a minus. */
+const statedIn = (line: Buffer): number => Math.max(0, checksumOf(line) || 0)
 
 const lineFeed = 10
 const seedOf = ({ log, name }: JournalPlace): number => crc32(`${log} ${name}`)

@@ -175,6 +175,7 @@ export class DiskWay implements Way, VisibleLog {
     this.#lasting.clear()
     this.#read.clear()
     this.#events.length = 0
+    this.#certain = 0
     this.#events.push(...this.#unread())
     const { marks } = this.#options
     marks.meet(what === 'all' ? 'a backup of all files is put back' : 'a backup of the files of the log is put back')
