@@ -8,7 +8,7 @@
 import type { StoreWarning } from '../../../runtime/warning.ts'
 import { checkedFactory } from '../../../store/checked-store.ts'
 import { firstPositionOf } from '../../../store/file/database/segment-name.ts'
-import { checksumOf, parseLine } from '../../../store/file/log/lines.ts'
+import { behindHole, checksumOf, parseLine } from '../../../store/file/log/lines.ts'
 import { eachEvent, isRecord } from '../../../store/file/log/record.ts'
 import { type FileStoreSettings, openStore } from '../../../store/file/opening/open-store.ts'
 import type { Range } from '../../../store/range.ts'
@@ -187,7 +187,10 @@ export class DiskWay implements Way, VisibleLog {
     const endOf = (name: string, length: number) =>
       firstPositionOf(name) === undefined ? length : (this.#read.get(name) ?? 0)
     const told = this.#disk.misdirect(endOf)
-    if (told !== undefined) this.#damage.begin()
+    if (told !== undefined) {
+      this.#damage.begin()
+      this.#certain = Math.min(this.#certain, this.#provable())
+    }
     return told
   }
 
@@ -325,13 +328,38 @@ export class DiskWay implements Way, VisibleLog {
     }
   }
 
+  /**
+   * How many events a damaged log proves to be stored: those before the damage, and all if a line behind it says that it
+   * was written by a later batch. If two lines at the end are damaged, nothing tells them from one unfinished batch.
+   */
+  #provable(): number {
+    let count = 0
+    let isDamaged = false
+    for (const bytes of this.#segments().values()) {
+      for (let from = 0, end = bytes.indexOf(10); end !== -1; from = end + 1, end = bytes.indexOf(10, from)) {
+        const line = bytes.subarray(from, end + 1)
+        const found = parseLine(line)
+        isDamaged ||= found === undefined
+        const whole = found ?? parseLine(behindHole(line))
+        if (!isRecord(whole)) continue
+        if (!isDamaged) eachEvent(whole, 0, () => count++)
+        else if ((whole.batch ?? whole.position) > count + 1) return Number.POSITIVE_INFINITY
+      }
+    }
+    return count
+  }
+
+  /** The files of the log in order. */
+  #segments(): ReadonlyMap<string, Buffer> {
+    const files = this.#disk.filesIn(directory)
+    const names = [...files.keys()].filter((name) => firstPositionOf(name) !== undefined).sort()
+    return new Map(names.map((name) => [name, files.get(name)!]))
+  }
+
   /** The events that are in the files and were not read yet. */
   #unread(): readonly StoredEvent[] {
     const events: StoredEvent[] = []
-    const files = this.#disk.filesIn(directory)
-    const segments = [...files.keys()].filter((name) => firstPositionOf(name) !== undefined).sort()
-    for (const name of segments) {
-      const bytes = files.get(name)!
+    for (const [name, bytes] of this.#segments()) {
       let from = this.#read.get(name) ?? 0
       for (let end = bytes.indexOf(10, from); end !== -1; end = bytes.indexOf(10, from)) {
         const line = bytes.subarray(from, end + 1)
