@@ -329,8 +329,8 @@ export class DiskWay implements Way, VisibleLog {
   }
 
   /**
-   * How many events a damaged log proves to be stored: those before the damage, and all if a line behind it says that it
-   * was written by a later batch. If two lines at the end are damaged, nothing tells them from one unfinished batch.
+   * How many events a damaged log proves to be stored: those before the damage, and all if a line behind it says that
+   * it was written by a later batch. If two lines at the end are damaged, nothing tells them from one unfinished batch.
    */
   #provable(): number {
     let count = 0
