@@ -50,7 +50,8 @@ export class Round {
   /**
    * Decides the waiting commands. It ends early when it has taken too long, before a command whose fence must be asked
    * first, and before a second command with the same id. The second one needs the answer of the first, and later
-   * commands must not overtake it.
+   * commands must not overtake it. A reaction's command is decided on a stored state only, not on what this round will
+   * store: another process that takes over decides on the stored one, and must come to the same answer.
    *
    * @param waiting the commands; those that are not decided stay in it
    * @param loaded the durable state
@@ -77,7 +78,7 @@ export class Round {
     for (const pending of waiting) {
       if (taken % 8 === 7 && breath!.isDue) break
       if (!pending.isAnswered) {
-        if (!pending.isClear) break
+        if (!pending.isClear || (commitCount > 0 && !pending.command.isClearAtFirst)) break
         if (pending.repeatable) {
           ids ??= new Set()
           if (ids.has(pending.commandId)) break
