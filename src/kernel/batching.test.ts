@@ -8,6 +8,16 @@ import { codesOf, logOf, settled, stands, startVaults, watched } from '../../tes
 import { CommandRejected } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 
+/** A clock that goes on by so much each time that somebody looks at it. */
+function lookedAt() {
+  const clock = { now: 0, goesOnBy: 0 }
+  const elapsed = () => {
+    clock.now += clock.goesOnBy
+    return clock.now
+  }
+  return { clock, environment: { ...manualEnvironment(), elapsed } }
+}
+
 describe('Batches', () => {
   test('a thousand commands for a cold aggregate cause one load and one append of a thousand commits', async () => {
     const watch = watched()
@@ -65,13 +75,8 @@ describe('Batches', () => {
 
   test('commits of all aggregates go as one batch, however long ago the event loop has run before', async () => {
     const watch = watched()
-    const manual = manualEnvironment()
-    const clock = { now: 0, goesOnBy: 0 }
-    const elapsed = () => {
-      clock.now += clock.goesOnBy
-      return clock.now
-    }
-    await using vaults = await startVaults({ store: watch.store, environment: { ...manual, elapsed } })
+    const { clock, environment } = lookedAt()
+    await using vaults = await startVaults({ store: watch.store, environment })
     const ids = Array.from({ length: 20 }, (_, i) => `v${i}`)
     await Promise.all(ids.map((id) => vaults.vault(id).look()))
     // The event loop should run after 8 ms. That is so in the middle of the pass, but the pass has only begun.
@@ -85,25 +90,19 @@ describe('Batches', () => {
 
   test('a pass that lets the event loop run in its middle still stores its commits as one batch', async () => {
     const watch = watched()
-    const manual = manualEnvironment()
-    const clock = { now: 0, goesOnBy: 0 }
+    const { clock, environment } = lookedAt()
     let pauses = 0
-    const elapsed = () => {
-      clock.now += clock.goesOnBy
-      return clock.now
-    }
     const defer = (callback: () => void) => {
       pauses++
-      manual.defer(callback)
+      environment.defer(callback)
     }
-    await using vaults = await startVaults({ store: watch.store, environment: { ...manual, elapsed, defer } })
+    await using vaults = await startVaults({ store: watch.store, environment: { ...environment, defer } })
     const ids = Array.from({ length: 40 }, (_, i) => `v${i}`)
     await Promise.all(ids.map((id) => vaults.vault(id).look()))
     pauses = 0
     // So much time between two looks at the clock that each part of the pass takes too long.
     clock.goesOnBy = 10
-    const first = Promise.all(ids.map((id) => vaults.vault(id).add({ amount: 1 })))
-    await first
+    await Promise.all(ids.map((id) => vaults.vault(id).add({ amount: 1 })))
     clock.goesOnBy = 0
     assert.ok(pauses >= 4, `the event loop could run ${pauses} times`)
     assert.deepEqual(
@@ -114,19 +113,14 @@ describe('Batches', () => {
 
   test('a command that comes while a pass pauses is not part of its batch, and is stored next', async () => {
     const watch = watched()
-    const manual = manualEnvironment()
-    const clock = { now: 0, goesOnBy: 0 }
-    const elapsed = () => {
-      clock.now += clock.goesOnBy
-      return clock.now
-    }
+    const { clock, environment } = lookedAt()
     const late: Promise<unknown>[] = []
     const defer = (callback: () => void) => {
       if (clock.goesOnBy > 0) late.push(vaults.vault(`late${late.length}`).add({ amount: 1 }))
       if (late.length === 10) clock.goesOnBy = 0
-      manual.defer(callback)
+      environment.defer(callback)
     }
-    await using vaults = await startVaults({ store: watch.store, environment: { ...manual, elapsed, defer } })
+    await using vaults = await startVaults({ store: watch.store, environment: { ...environment, defer } })
     const ids = Array.from({ length: 40 }, (_, i) => `v${i}`)
     await Promise.all(ids.map((id) => vaults.vault(id).look()))
     clock.goesOnBy = 10

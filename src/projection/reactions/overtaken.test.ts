@@ -88,3 +88,54 @@ test('a reaction that notices at a rejection that it was overtaken continues fro
   await using second = await Asked.start({ ...options, store: slow })
   assert.deepEqual(await second.reactions.runOnce('asking'), { position: 2, events: 1 })
 })
+
+test('a command behind others of its round does not take the other way than the process that took over', async () => {
+  const amount = z.object({ amount: z.int() })
+  const Filled = event('Filled', amount)
+  const Taken = event('Taken', amount)
+  const Ended = event('Ended', z.object({ isPaid: z.boolean() }))
+  const Purse = aggregate('purse', () => 0)
+    .on(Filled, (balance, data) => balance + data.amount)
+    .on(Taken, (balance, data) => balance - data.amount)
+    .command('fill', amount, (_, data) => Filled(data))
+    .command('take', amount, (balance, data) => (balance < data.amount ? reject('Empty') : Taken(data)))
+  const Order = aggregate('order', () => ({}))
+    .on(Ended)
+    .command('end', z.object({ isPaid: z.boolean() }), (_, data) => Ended(data))
+  const aggregates = { counter: Counter, purse: Purse, order: Order }
+  const Paying = reaction('paying', aggregates).on(Counted, async ({ stream: { id } }, { dispatch }) => {
+    const { accepted } = await dispatch({ aggregate: 'purse', id: 'p', name: 'take', data: { amount: 1 } })
+    await dispatch({ aggregate: 'order', id, name: 'end', data: { isPaid: accepted } })
+  })
+  const Paid = domain({ aggregates, reactions: { paying: Paying } })
+  const options = { projections: 'manual', log: recorder() } as const
+  const store = withoutLeases(memory())
+  const [loaded, stored] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  let isStoring = false
+  const halting = faultyStore(store, ({ method }) => {
+    if (method === 'readStream') return loaded.promise
+    if (method !== 'append') return undefined
+    isStoring = true
+    return stored.promise
+  })
+  await using second = await Paid.start({ ...options, store })
+  await second.counter('a').count()
+  await using first = await Paid.start({ ...options, store: halting })
+  // Both commands wait until the purse is loaded, and the purse is empty as long as neither is stored.
+  const filling = first.purse('p').fill({ amount: 1 })
+  const running = first.reactions.runOnce('paying')
+  await until('the reaction has sent its command', () => first.load().commandsInFlight === 2)
+  loaded.resolve()
+  await until('the first process stores', () => isStoring)
+  await second.reactions.runOnce('paying')
+  stored.resolve()
+  await Promise.all([filling, running])
+  assert.deepEqual(
+    (await logOf(store)).map(({ type, data }) => [type, data]),
+    [
+      ['Counted', {}],
+      ['Ended', { isPaid: false }],
+      ['Filled', { amount: 1 }],
+    ],
+  )
+})
