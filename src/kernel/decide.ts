@@ -164,6 +164,17 @@ export function decide(state: unknown, sequence: number, command: CheckedCommand
   return { kind: 'events', commit, data: outputs, state: next }
 }
 
+/** Whether a command would have events on a state. If it would fail there, it would have none. */
+export function hasEvents(state: unknown, command: CheckedCommand, context: DecisionContext): boolean {
+  try {
+    const verdict = judge(state, command, context)
+    if (verdict === undefined || verdict instanceof Rejection) return false
+    return !Array.isArray(verdict) || verdict.length > 0
+  } catch {
+    return false
+  }
+}
+
 function judge(state: unknown, command: CheckedCommand, context: DecisionContext): unknown {
   let verdict: unknown
   try {

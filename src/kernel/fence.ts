@@ -3,8 +3,7 @@
  * reactions may be decided only while their sender still leads. The fence is asked after the state is loaded on which
  * they are decided, and again before each new decision. If the decision is then stored on that state, no other process
  * can have got another answer to the same command since the fence was asked. Asked earlier, it would prove nothing. A
- * command behind others of its round would be decided on another state, so it waits until these are stored
- * (`round.ts`).
+ * command behind others of its round is decided on another state; see `mayFollow` of `round.ts`.
  */
 import type { PendingCommand } from './pending-command.ts'
 

@@ -12,7 +12,7 @@ import type { AppendResult, Receipt } from '../store/store.ts'
 import type { StoredCommand } from './answers.ts'
 import type { CheckedCommand } from './checked-command.ts'
 import { tellDecision } from './command-observation.ts'
-import { type Decided, DecisionContext, type DecisionScope, decide } from './decide.ts'
+import { type Decided, DecisionContext, type DecisionScope, decide, hasEvents } from './decide.ts'
 import type { PendingCommand } from './pending-command.ts'
 import type { LoadedState } from './rehydrate.ts'
 
@@ -50,8 +50,8 @@ export class Round {
   /**
    * Decides the waiting commands. It ends early when it has taken too long, before a command whose fence must be asked
    * first, and before a second command with the same id. The second one needs the answer of the first, and later
-   * commands must not overtake it. A reaction's command is decided on a stored state only, not on what this round will
-   * store: another process that takes over decides on the stored one, and must come to the same answer.
+   * commands must not overtake it. It also ends before a reaction's command that would have no events on the stored
+   * state (`mayFollow`).
    *
    * @param waiting the commands; those that are not decided stay in it
    * @param loaded the durable state
@@ -78,7 +78,8 @@ export class Round {
     for (const pending of waiting) {
       if (taken % 8 === 7 && breath!.isDue) break
       if (!pending.isAnswered) {
-        if (!pending.isClear || (commitCount > 0 && !pending.command.isClearAtFirst)) break
+        if (!pending.isClear) break
+        if (commitCount > 0 && !mayFollow(pending.command, loaded, context)) break
         if (pending.repeatable) {
           ids ??= new Set()
           if (ids.has(pending.commandId)) break
@@ -158,6 +159,16 @@ export class Round {
     }
     return { answered, duplicates, conflicts, undone: unfenced.length === 0 ? undone : [...unfenced, ...undone] }
   }
+}
+
+/**
+ * Whether a command may be decided behind others of its round. Another process that takes over a reaction decides its
+ * command on the stored state. If it has no events there, that is an answer, and nothing would keep this round from
+ * being stored later with the other answer. If it has events there too, only one of the two commits can be stored.
+ */
+function mayFollow(command: CheckedCommand, { state }: LoadedState, context: DecisionContext): boolean {
+  if (command.isClearAtFirst) return true
+  return command.expectedSequence === undefined && hasEvents(state, command, context)
 }
 
 function unexpected({ name, expectedSequence }: CheckedCommand, sequence: number, stream: StreamId): ConflictError {
