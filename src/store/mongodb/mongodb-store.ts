@@ -29,8 +29,9 @@ import type {
   StreamEnd,
 } from '../store.ts'
 import type { StreamList, StreamQuery } from '../stream-list.ts'
+import { Client } from './database/client.ts'
 import { Database } from './database/database.ts'
-import { type MongoClient, makeClient } from './database/driver.ts'
+import { makeClient } from './database/driver.ts'
 import { readErrorOf, writeErrorOf } from './database/failure.ts'
 import { makeOrCheckIndexes } from './database/indexes.ts'
 import { WakeUp } from './database/wake-up.ts'
@@ -54,7 +55,7 @@ export class MongodbStore implements Store {
   readonly limits: StoreLimits
   readonly singleWriter = false
   readonly #label: string
-  readonly #letGo: () => Promise<void>
+  readonly #client: Client
   readonly #queue: CommitQueue
   readonly #end: LogEnd
   readonly #events: EventReader
@@ -66,7 +67,7 @@ export class MongodbStore implements Store {
   readonly #wakeUp: WakeUp
   readonly #calls: OpenCalls
 
-  private constructor(settings: Settings, database: Database, letGo: () => Promise<void>, { now }: OpenOptions) {
+  private constructor(settings: Settings, database: Database, client: Client, { now }: OpenOptions) {
     const { label } = settings
     const streams = new Streams()
     this.#end = new LogEnd(database, label, streams)
@@ -75,7 +76,7 @@ export class MongodbStore implements Store {
     this.limits = settings.limits
     this.#label = label
     this.#calls = new OpenCalls(label)
-    this.#letGo = letGo
+    this.#client = client
     this.#leases = new Leases(database, label)
     const parts = { database, streams, end: this.#end, reserved: this.#reserved, turn: new Turn(this.#leases) }
     const appender = new Appender(parts, settings)
@@ -88,21 +89,17 @@ export class MongodbStore implements Store {
 
   /** @throws StoreError */
   static async open(settings: Settings, options: OpenOptions): Promise<MongodbStore> {
-    const { place, label, poolSize, timeoutMs, migrate } = settings
-    let own: MongoClient | undefined
+    let client: Client | undefined
     try {
-      if (typeof place === 'string') {
-        const waits = { serverSelectionTimeoutMS: timeoutMs, connectTimeoutMS: timeoutMs }
-        own = await makeClient(label, place, { maxPoolSize: poolSize, retryWrites: false, ...waits })
-      }
-      const database = await Database.connect(own ?? (place as MongoClient), settings)
-      await makeOrCheckIndexes(database, label, migrate)
-      const store = new MongodbStore(settings, database, async () => own?.close(), options)
+      client = await clientFor(settings)
+      const database = await Database.connect(client, settings)
+      await makeOrCheckIndexes(database, settings.label, settings.migrate)
+      const store = new MongodbStore(settings, database, client, options)
       await store.#end.read()
       return store
     } catch (error) {
-      await own?.close().catch(() => {})
-      throw writeErrorOf(label, 'opening it', error)
+      await client?.close().catch(() => {})
+      throw writeErrorOf(settings.label, 'opening it', error)
     }
   }
 
@@ -188,7 +185,10 @@ export class MongodbStore implements Store {
   }
 
   close(): Promise<void> {
-    return this.#calls.close(this.#letGo, () => this.#wakeUp.close())
+    return this.#calls.close(
+      () => this.#client.close(),
+      () => this.#wakeUp.close(),
+    )
   }
 
   async #read<Result>(doing: string, read: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
@@ -207,4 +207,11 @@ export class MongodbStore implements Store {
       throw writeErrorOf(this.#label, doing, error)
     }
   }
+}
+
+/** The caller's client, or one of the store's own for a URL. */
+function clientFor({ place, label, poolSize, timeoutMs }: Settings): Client | Promise<Client> {
+  if (typeof place !== 'string') return Client.given(place, timeoutMs)
+  const waits = { serverSelectionTimeoutMS: timeoutMs, connectTimeoutMS: timeoutMs }
+  return Client.own(() => makeClient(label, place, { maxPoolSize: poolSize, retryWrites: false, ...waits }), timeoutMs)
 }

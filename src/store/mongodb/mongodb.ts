@@ -16,8 +16,8 @@ import { MongodbStore } from './mongodb-store.ts'
 import { type MongodbOptions, settingsOf } from './options.ts'
 
 /**
- * A store in MongoDB, at a URL or on a client of the caller's, which is not closed with the store. It needs the package
- * `mongodb` 7 (`npm install mongodb`), which is loaded when the store is opened.
+ * A store in MongoDB, at a URL or on a client of the caller's, which is neither closed with the store nor replaced when
+ * it hangs. It needs the package `mongodb` 7 (`npm install mongodb`), which is loaded when the store is opened.
  *
  *     await using bank = await Bank.start({ store: mongodb('mongodb://localhost/bank') })
  *

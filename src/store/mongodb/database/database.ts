@@ -8,9 +8,11 @@
  * looked. Settings of the URL or the user's client for write concern, read preference and number types are overruled.
  */
 
-import { rest, startTimer, stopTimer } from '../../../runtime/timers.ts'
+import { rest } from '../../../runtime/timers.ts'
+import type { Client } from './client.ts'
 import type { ClientSession, Db, Document, Filter, FindCursor, MongoClient, Timestamp } from './driver.ts'
 import { isDuplicate, NoAnswer, type WriteError, WriteRefused } from './failure.ts'
+import { within } from './within.ts'
 
 export type CollectionName =
   | 'meta'
@@ -52,6 +54,13 @@ export interface Written {
   readonly duplicate?: WriteError
 }
 
+/** Where a store's collections are, and how long it waits for the server. */
+interface Place {
+  readonly database: string | undefined
+  readonly prefix: string
+  readonly timeoutMs: number
+}
+
 interface Hello {
   readonly localTime: Date
   readonly setName?: string
@@ -63,6 +72,12 @@ interface WriteReply {
   readonly n?: number
   readonly upserted?: readonly unknown[]
   readonly writeErrors?: readonly WriteError[]
+}
+
+/** Where an operation goes: to the database of one client, in a session of that client if it needs one. */
+interface Target {
+  readonly db: Db
+  readonly session?: ClientSession
 }
 
 type ReadLevel = 'majority' | 'local' | 'linearizable'
@@ -83,8 +98,10 @@ export class Database {
    * Whether it is more than a single server. It then has change streams, and data that a majority lacks may be undone.
    */
   readonly isReplicated: boolean
-  readonly #client: MongoClient
-  readonly #db: Db
+  readonly #client: Client
+  /** Its name, if it is not the one of the client's URL. */
+  readonly #name: string | undefined
+  #known: { readonly client: MongoClient; readonly db: Db }
   readonly #prefix: string
   readonly #timeoutMs: number
   readonly #sessions: boolean
@@ -93,9 +110,10 @@ export class Database {
   /** The time of the last operation that the store has seen. */
   #seen: Timestamp | undefined
 
-  private constructor(client: MongoClient, db: Db, prefix: string, timeoutMs: number, hello: Hello) {
+  private constructor(client: Client, { database, prefix, timeoutMs }: Place, hello: Hello) {
     this.#client = client
-    this.#db = db
+    this.#name = database
+    this.#known = { client: client.current, db: client.current.db(database) }
     this.#prefix = prefix
     this.#timeoutMs = timeoutMs
     this.#sessions = typeof hello.logicalSessionTimeoutMinutes === 'number'
@@ -103,15 +121,13 @@ export class Database {
   }
 
   /** Connects, and asks the server what kind of server it is. */
-  static async connect(
-    client: MongoClient,
-    { database, prefix, timeoutMs }: { database: string | undefined; prefix: string; timeoutMs: number },
-  ): Promise<Database> {
-    const hello = await within(timeoutMs, undefined, async (signal) => {
-      await client.connect()
-      return (await client.db('admin').command({ hello: 1 }, { ...reading, signal })) as unknown as Hello
+  static async connect(client: Client, place: Place): Promise<Database> {
+    const { current } = client
+    const hello = await within(place.timeoutMs, undefined, async (signal) => {
+      await current.connect()
+      return (await current.db('admin').command({ hello: 1 }, { ...reading, signal })) as unknown as Hello
     })
-    return new Database(client, client.db(database), prefix, timeoutMs, hello)
+    return new Database(client, place, hello)
   }
 
   /** From now on reads see what the single server has. For servers without majority reads. */
@@ -125,7 +141,7 @@ export class Database {
 
   /** Documents that a majority has. */
   find<Found>(collection: CollectionName, query: Query, signal?: AbortSignal): Promise<readonly Found[]> {
-    return this.#inSession((session) => this.#find<Found>(collection, query, session, signal))
+    return this.#inSession((target) => this.#find<Found>(target, collection, query, signal))
   }
 
   /**
@@ -136,15 +152,15 @@ export class Database {
     // Without a session of the store: the result is later than everything that was seen, and such a read may not have a
     // time.
     return this.isReplicated
-      ? this.#find<Found>(collection, query, undefined, undefined, 'linearizable')
+      ? this.#find<Found>(this.#place(), collection, query, undefined, 'linearizable')
       : this.find(collection, query)
   }
 
   /** As many documents as the server puts into one answer, which is bounded: 16 MiB, or one document. */
   findSome<Found>(collection: CollectionName, query: Query, signal?: AbortSignal): Promise<Portion<Found>> {
-    return this.#inSession((session) =>
-      within(this.#timeoutMs, signal, async (until) => {
-        const cursor = this.#cursor(collection, query, session, this.#readConcern, until)
+    return this.#inSession((target) =>
+      this.#within(signal, async (until) => {
+        const cursor = this.#cursor(target, collection, query, this.#readConcern, until)
         try {
           const first = await cursor.next()
           if (first === null) return { documents: [], isAll: true }
@@ -164,11 +180,7 @@ export class Database {
     signal?: AbortSignal,
   ): Promise<number> {
     const command = { count: this.nameOf(collection), query: filter, hint, readConcern: { level: this.#readConcern } }
-    const { n } = await this.#inSession((session) =>
-      within(this.#timeoutMs, signal, (until) =>
-        this.#db.command(command, { ...reading, signal: until, ...(session && { session }) }),
-      ),
-    )
+    const { n } = await this.#inSession((target) => this.#run(target, command, signal))
     return n
   }
 
@@ -178,7 +190,7 @@ export class Database {
    */
   async get<Found>(collection: CollectionName, _id: unknown, signal?: AbortSignal): Promise<Found | undefined> {
     const query = { filter: { _id }, limit: 1 }
-    const [found] = await this.#inSession((session) => this.#find<Found>(collection, query, session, signal))
+    const [found] = await this.#inSession((target) => this.#find<Found>(target, collection, query, signal))
     return found
   }
 
@@ -211,7 +223,7 @@ export class Database {
 
   /** Sends any other command. */
   command(command: Document): Promise<Document> {
-    return within(this.#timeoutMs, undefined, (signal) => this.#db.command(command, { ...reading, signal }))
+    return this.#run(this.#place(), command)
   }
 
   /** The server's clock, in milliseconds since 1970. */
@@ -222,31 +234,38 @@ export class Database {
 
   /** The client's own handle of a collection, for a change stream. */
   watched(collection: CollectionName): ReturnType<Db['collection']> {
-    return this.#db.collection(this.nameOf(collection), { readPreference: 'primary' })
+    return this.#place().db.collection(this.nameOf(collection), { readPreference: 'primary' })
+  }
+
+  /** The client in use, and the database on it. */
+  #place(): { readonly client: MongoClient; readonly db: Db } {
+    const { current } = this.#client
+    if (current !== this.#known.client) this.#known = { client: current, db: current.db(this.#name) }
+    return this.#known
   }
 
   #find<Found>(
+    target: Target,
     collection: CollectionName,
     query: Omit<Query, 'hint'>,
-    session: ClientSession | undefined,
     wanted: AbortSignal | undefined,
     level: ReadLevel = this.#readConcern,
   ): Promise<readonly Found[]> {
-    return within(this.#timeoutMs, wanted, (signal) => {
-      const cursor = this.#cursor(collection, query, session, level, signal)
+    return this.#within(wanted, (signal) => {
+      const cursor = this.#cursor(target, collection, query, level, signal)
       return cursor.toArray() as unknown as Promise<readonly Found[]>
     })
   }
 
   #cursor(
+    { db, session }: Target,
     collection: CollectionName,
     { filter, projection, ...query }: Omit<Query, 'hint'>,
-    session: ClientSession | undefined,
     level: ReadLevel,
     signal: AbortSignal,
   ): FindCursor {
     const options = { ...reading, ...query, ...(projection && { projection }), ...(session && { session }), signal }
-    const all = this.#db.collection(this.nameOf(collection))
+    const all = db.collection(this.nameOf(collection))
     // Everything in one answer, if it fits. An aborted read also ends on the server.
     const bounds = { ...(query.limit && { batchSize: query.limit }), maxTimeMS: Math.ceil(this.#timeoutMs) }
     return all.find(filter as Filter<Document>, { ...options, ...bounds, readConcern: { level } })
@@ -262,21 +281,21 @@ export class Database {
 
   /** Sends a command that writes. */
   #send(command: Document): Promise<Document> {
-    return this.#inSession((session) =>
-      within(this.#timeoutMs, undefined, (signal) => {
-        const options = { ...reading, signal, ...(session && { session }) }
-        return this.#db.command({ ...command, writeConcern: durable }, options)
-      }),
-    )
+    return this.#inSession((target) => this.#run(target, { ...command, writeConcern: durable }))
+  }
+
+  #run({ db, session }: Target, command: Document, wanted?: AbortSignal): Promise<Document> {
+    return this.#within(wanted, (signal) => db.command(command, { ...reading, signal, ...(session && { session }) }))
   }
 
   /** Runs an operation in a session that sees everything that was seen before. */
-  async #inSession<Result>(use: (session: ClientSession | undefined) => Promise<Result>): Promise<Result> {
-    if (!this.#sessions) return use(undefined)
-    const session = this.#client.startSession({ causalConsistency: true })
+  async #inSession<Result>(use: (target: Target) => Promise<Result>): Promise<Result> {
+    const { client, db } = this.#place()
+    if (!this.#sessions) return use({ db })
+    const session = client.startSession({ causalConsistency: true })
     if (this.#seen !== undefined) session.advanceOperationTime(this.#seen)
     try {
-      return await use(session)
+      return await use({ db, session })
     } finally {
       const { operationTime } = session
       if (operationTime && (this.#seen === undefined || operationTime.greaterThan(this.#seen)))
@@ -284,29 +303,18 @@ export class Database {
       session.endSession().catch(() => {})
     }
   }
-}
 
-/** Waits for the driver, up to the time limit or until the caller aborts. */
-async function within<Result>(
-  timeoutMs: number,
-  wanted: AbortSignal | undefined,
-  use: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  wanted?.throwIfAborted()
-  const ending = new AbortController()
-  const { promise: ended, reject } = Promise.withResolvers<never>()
-  const end = (reason: unknown) => {
-    reject(reason)
-    ending.abort(reason)
-  }
-  const timer = startTimer(() => end(new NoAnswer(timeoutMs)), timeoutMs)
-  const onUnwanted = () => end(wanted?.reason)
-  wanted?.addEventListener('abort', onUnwanted)
-  try {
-    return await Promise.race([use(ending.signal), ended])
-  } finally {
-    stopTimer(timer)
-    wanted?.removeEventListener('abort', onUnwanted)
+  /** Waits for the driver, up to the time limit or until the caller aborts. */
+  async #within<Result>(
+    wanted: AbortSignal | undefined,
+    use: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await within(this.#timeoutMs, wanted, use)
+    } catch (error) {
+      if (error instanceof NoAnswer) this.#client.doubt()
+      throw error
+    }
   }
 }
 

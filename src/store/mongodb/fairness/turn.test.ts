@@ -5,6 +5,7 @@ import { MongoClient } from 'mongodb'
 import { dropDatabase, freshDatabase, opening, simpleCommit } from '../../../../test/support/servers/mongodb-place.ts'
 import { findFerretdb, findMongodb } from '../../../../test/support/servers/mongodb-server.ts'
 import { onServer, type TestServer } from '../../../../test/support/servers/server.ts'
+import { Client } from '../database/client.ts'
 import { Database } from '../database/database.ts'
 import { mongodb } from '../index.ts'
 import { Leases } from '../rows/leases.ts'
@@ -68,7 +69,11 @@ async function place(context: { after(end: () => Promise<void>): void }, server:
     await client.close()
     await dropDatabase(server, database)
   })
-  const connected = await Database.connect(client, { database, prefix: 'mneme_', timeoutMs: 10_000 })
+  const connected = await Database.connect(Client.given(client, 10_000), {
+    database,
+    prefix: 'mneme_',
+    timeoutMs: 10_000,
+  })
   return { database, turnOf: () => new Turn(new Leases(connected, store.name)) }
 }
 

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { dyingClient } from '../../../../test/support/servers/mongodb-clients.ts'
+import { dyingClient, interceptedClient } from '../../../../test/support/servers/mongodb-clients.ts'
 import { openClient, opening, openStore } from '../../../../test/support/servers/mongodb-place.ts'
 import { findFerretdb, findMongodb } from '../../../../test/support/servers/mongodb-server.ts'
 import { onServer, type TestServer } from '../../../../test/support/servers/server.ts'
@@ -52,7 +52,45 @@ async function diesAnywhere(context: TestContext, server: TestServer, when: 'bef
   }
 }
 
+function partsAreRemoved(server: TestServer): void {
+  test('parts of a step that cannot be written are removed, and those that a killed process left by a later step', async (context) => {
+    const store = await openStore(context, server, { timeoutMs: 60_000 })
+    const client = await openClient(context, server)
+    const [parts, projections] = ['mneme_step_parts', 'mneme_projections'].map((name) =>
+      client.db(store.database).collection<{ _id: string }>(name),
+    )
+    let isAlive = true
+    let written = 0
+    const full = interceptedClient(client, async (command, send) => {
+      if (!isAlive || (command['insert'] === 'mneme_step_parts' && written++ % 2 === 1)) throw new Error('disk full')
+      return send()
+    })
+    const runner = await mongodb(full, { database: store.database, migrate: false }).open(opening)
+    context.after(() => runner.close())
+    const rows = Array.from({ length: 12 }, (_, i) => row(`k${i}`, 'x'.repeat(1_000_000)))
+    for (let tries = 1; tries <= 2; tries++) {
+      await assert.rejects(runner.saveStep('p', { from: at(0), to: at(1), rows }))
+      assert.deepEqual([written, await parts!.countDocuments()], [2 * tries, 0])
+    }
+    const killed = interceptedClient(client, async (command, send) => {
+      if (command['insert'] === 'mneme_step_parts' && written++ % 2 === 1) isAlive = false
+      if (!isAlive) throw new Error('killed')
+      return send()
+    })
+    const dying = await mongodb(killed, { database: store.database, migrate: false }).open(opening)
+    context.after(() => dying.close())
+    await assert.rejects(dying.saveStep('p', { from: at(0), to: at(1), rows }))
+    assert.equal(await parts!.countDocuments(), 1)
+    await store.saveStep('p', { from: at(0), to: at(1), rows: [row('a', 1)] })
+    await projections!.updateOne({ _id: 'p' }, { $set: { step: 199n } })
+    await store.saveStep('p', { from: at(1), to: at(2), rows: [row('a', 2)] })
+    assert.equal(await parts!.countDocuments(), 0)
+  })
+}
+
 function stepsHold(server: TestServer): void {
+  partsAreRemoved(server)
+
   test('a step whose process dies before any of its writes is saved completely or not at all', (context) =>
     diesAnywhere(context, server, 'before'))
 

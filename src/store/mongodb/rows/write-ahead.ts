@@ -63,7 +63,10 @@ export class StepAhead {
     const step = (known?.step ?? (await this.#newestStep(projection))) + 1
     const pending = await this.#writeAhead(projection, step, rows)
     const next = { ...checkpointFields(to), step: BigInt(step), ...(pending && { pending }) }
-    if (!(await this.#move(projection, known, next))) return false
+    if (!(await this.#move(projection, known, next))) {
+      if (pending !== undefined && 'token' in pending) await this.#removeUnnamed(projection, pending.token)
+      return false
+    }
     // The step is saved. If its rows cannot be put in their places now, the next process does that.
     if (pending !== undefined) await this.#settle({ _id: projection, step, pending }).catch(() => {})
     return true
@@ -114,10 +117,21 @@ export class StepAhead {
     if (bytesOfRows(rows) <= inlineBytesMax) return { rows }
     const token = randomUUID()
     const chunks = chunksOf(rows)
-    for (const [part, chunk] of chunks.entries()) {
-      await this.#database.insert('step_parts', [{ projection, token, part, step: BigInt(step), rows: chunk }])
+    try {
+      for (const [part, chunk] of chunks.entries()) {
+        await this.#database.insert('step_parts', [{ projection, token, part, step: BigInt(step), rows: chunk }])
+      }
+    } catch (error) {
+      // If the disk is full, each further try would take more of it.
+      await this.#removeUnnamed(projection, token)
+      throw error
     }
     return { token, parts: chunks.length }
+  }
+
+  /** Deletes the parts that no step has named, and none will. If that fails, a later step does it. */
+  async #removeUnnamed(projection: string, token: string): Promise<void> {
+    await this.#database.remove('step_parts', [{ projection, token }]).catch(() => {})
   }
 
   async #settle({
@@ -133,7 +147,7 @@ export class StepAhead {
       { q: { _id: projection, step: BigInt(step) }, u: { $unset: { pending: '' } } },
     ])
     if ('token' in pending!) await this.removeParts(projection, step)
-    if (step % sweepEvery === 0) await this.#sweep(projection)
+    if (step % sweepEvery === 0) await this.#sweep(projection, step)
   }
 
   async #pendingRows(projection: string, pending: Pending): Promise<readonly RowText[] | undefined> {
@@ -184,7 +198,9 @@ export class StepAhead {
     return { at: BigInt(step), ...(value === null ? { goneAt: BigInt(Math.floor(this.#now())) } : { value }) }
   }
 
-  async #sweep(projection: string): Promise<void> {
+  /** Also deletes parts of processes that ended before they could name them. */
+  async #sweep(projection: string, step: number): Promise<void> {
+    await this.removeParts(projection, step)
     await this.#database.remove('rows', [{ projection, goneAt: { $lt: BigInt(Math.floor(this.#now()) - lateMsMax) } }])
   }
 }
