@@ -146,6 +146,26 @@ for (const syncs of [true, false]) {
         }
       })
 
+      test('makes room: a process that was open before, and was never refused, writes nothing behind the commit', async (t) => {
+        const free = await filler(t)
+        const { store, prefix } = await openStore(t, server, { timeoutMs })
+        const others = []
+        for (const id of ['b', 'c']) {
+          const { store: other } = await openStore(t, server, { prefix, timeoutMs })
+          await other.append([commitTo(id)])
+          others.push(other)
+        }
+        const { last } = await fill(store)
+        await free()
+        for (const other of others) {
+          await assert.rejects(other.append([commitTo('d')]), unfinished)
+          await assert.rejects(other.append([commitTo('d', { events: eventsOf(3) })]), unfinished)
+        }
+        assert.equal((await store.append([last]))[0]!.status, 'duplicate')
+        for (const other of others) assert.equal((await other.append([commitTo('d')]))[0]!.status, 'stored')
+        assert.equal((await idsOf(store)).filter((id) => id === last.id).length, 1)
+      })
+
       test('makes room: the process that wrote the commit stores the rest of it', async (t) => {
         const { store, other, stored, last, free } = await cut(t)
         await free()

@@ -1,7 +1,7 @@
 /**
  * Requests and answers on one connection: JetStream's protocol, spoken directly. Answers come to one subscription, by a
  * token in their subject. When the connection breaks, every call in progress fails at once, since its answer may never
- * come; the driver connects again by itself.
+ * come; the driver connects again by itself, or the connection is replaced (`wire.ts`).
  *
  * The store does not use the driver's class for batches. On server 2.15.1 it drops the expectations of all messages
  * but the first, and hides the server's error code.
@@ -19,6 +19,7 @@ import {
   type Refusal,
   Refused,
 } from './failure.ts'
+import { Wire } from './wire.ts'
 
 /** A message to store. */
 export interface Outgoing {
@@ -82,6 +83,8 @@ interface Sending {
   readonly reply?: string
 }
 
+type Connect = () => Promise<NatsConnection>
+
 interface ServerFacts {
   readonly version: string
   readonly payloadMax: number
@@ -92,23 +95,21 @@ export class Connection {
   readonly label: string
   #server: ServerFacts = { version: '0.0.0', payloadMax: 0, hasJetStream: false }
   readonly #driver: Driver
-  readonly #connection: NatsConnection
+  readonly #wire: Wire
   readonly #timeoutMs: number
-  readonly #isOwn: boolean
   readonly #inbox: string
   readonly #waiting = new Map<string, Waiting>()
   #tokens = 0
   #batches = 0
 
-  private constructor(driver: Driver, connection: NatsConnection, { label, timeoutMs, place }: Settings) {
+  private constructor(driver: Driver, connection: NatsConnection, settings: Settings, connect?: Connect) {
+    const { label, timeoutMs } = settings
     this.label = label
     this.#driver = driver
-    this.#connection = connection
     this.#timeoutMs = timeoutMs
-    this.#isOwn = typeof place === 'string'
     this.#inbox = driver.createInbox()
-    connection.subscribe(`${this.#inbox}.*`, { callback: (_, message) => this.#take(message) })
-    void this.#watch()
+    this.#wire = new Wire(connection, { timeoutMs, connect }, () => this.#failAll())
+    this.#wire.listen(`${this.#inbox}.*`, (message) => this.#take(message))
   }
 
   /** @throws StoreError `DRIVER_MISSING`, or the driver's error */
@@ -118,19 +119,20 @@ export class Connection {
     if (typeof place !== 'string') return new Connection(driver, place, settings)
     const urls = urlsOf(place)
     const [{ user, password, isSecure } = { user: undefined, password: undefined, isSecure: false }] = urls
-    const connection = await driver.connect({
-      servers: urls.map(({ host }) => host),
-      name: 'mneme',
-      noEcho: true,
-      timeout: timeoutMs,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: reconnectMs,
-      reconnectJitter: reconnectMs,
-      ...(user !== undefined && password === undefined && { token: user }),
-      ...(user !== undefined && password !== undefined && { user, pass: password }),
-      ...(isSecure && { tls: {} }),
-    })
-    return new Connection(driver, connection, settings)
+    const connect = () =>
+      driver.connect({
+        servers: urls.map(({ host }) => host),
+        name: 'mneme',
+        noEcho: true,
+        timeout: timeoutMs,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: reconnectMs,
+        reconnectJitter: reconnectMs,
+        ...(user !== undefined && password === undefined && { token: user }),
+        ...(user !== undefined && password !== undefined && { user, pass: password }),
+        ...(isSecure && { tls: {} }),
+      })
+    return new Connection(driver, await connect(), settings, connect)
   }
 
   /**
@@ -138,7 +140,7 @@ export class Connection {
    * driver knows nothing of the server; then it is what the last one said.
    */
   get server(): ServerFacts {
-    const { info } = this.#connection
+    const { info } = this.#wire
     if (info?.max_payload) {
       this.#server = { version: info.version, payloadMax: info.max_payload, hasJetStream: info.jetstream === true }
     }
@@ -208,7 +210,7 @@ export class Connection {
     for (let i = 0; i < last; i++) {
       const message = messages[i]!
       const headers = this.#headersOf(message, batch, i + 1)
-      this.#connection.publish(message.subject, message.data, { headers, ...(reply !== undefined && { reply }) })
+      this.#wire.publish(message.subject, message.data, { headers, ...(reply !== undefined && { reply }) })
     }
     const headers = this.#headersOf(messages[last]!, batch, messages.length)
     headers.set('Nats-Batch-Commit', '1')
@@ -253,21 +255,18 @@ export class Connection {
 
   /** Tells other processes something that no server keeps. */
   tell(subject: string): void {
-    if (!this.#connection.isClosed()) this.#connection.publish(subject, this.#inbox)
+    if (!this.#wire.isClosed) this.#wire.publish(subject, this.#inbox)
   }
 
   /** Listens to what other processes tell. @returns a function that ends it */
   listen(subject: string, listener: () => void): () => void {
-    const subscription = this.#connection.subscribe(subject, {
-      callback: (error, message) => {
-        if (error === null && message.string() !== this.#inbox) listener()
-      },
+    return this.#wire.listen(subject, (message) => {
+      if (message.string() !== this.#inbox) listener()
     })
-    return () => subscription.unsubscribe()
   }
 
-  async close(): Promise<void> {
-    if (this.#isOwn) await this.#connection.close()
+  close(): Promise<void> {
+    return this.#wire.close()
   }
 
   #headersOf({ expected, expectedLast, ttlSeconds }: Outgoing, batch: string, sequence: number): MsgHdrs {
@@ -286,9 +285,9 @@ export class Connection {
     for (let waitMs = askMsMin; ; waitMs *= 2) {
       const left = patienceMs - (elapsedMs() - start)
       try {
-        return await ask(Math.min(waitMs, left))
+        return await ask(Math.max(1, Math.min(waitMs, left)))
       } catch (error) {
-        if (!isPassing(error) || left <= waitMs || this.#connection.isClosed()) throw error
+        if (!isPassing(error) || left <= waitMs || this.#wire.isClosed) throw error
         if (!(error instanceof NoAnswer)) await rest(againMs)
       }
     }
@@ -323,7 +322,11 @@ export class Connection {
       this.#waiting.delete(token)
       reject(error)
     }
-    const begin = () => startTimer(() => fail(new NoAnswer(waitMs)), waitMs)
+    const giveUp = () => {
+      this.#wire.doubt()
+      fail(new NoAnswer(waitMs))
+    }
+    const begin = () => startTimer(giveUp, waitMs)
     let timer = begin()
     this.#waiting.set(token, {
       take: (message) => {
@@ -343,8 +346,9 @@ export class Connection {
       },
     })
     try {
-      this.#connection.publish(subject, data, { reply: `${this.#inbox}.${token}`, ...(headers && { headers }) })
+      this.#wire.publish(subject, data, { reply: `${this.#inbox}.${token}`, ...(headers && { headers }) })
     } catch (error) {
+      this.#wire.doubt()
       fail(error as Error)
     }
     return promise
@@ -356,13 +360,6 @@ export class Connection {
     if (waiting === undefined) return
     if (waiting.take(message)) this.#waiting.delete(token)
     else waiting.touch()
-  }
-
-  async #watch(): Promise<void> {
-    for await (const { type } of this.#connection.status()) {
-      if (type === 'disconnect') this.#failAll()
-    }
-    this.#failAll()
   }
 
   #failAll(): void {

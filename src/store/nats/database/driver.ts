@@ -8,7 +8,7 @@
 import type { MsgHdrs, NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node'
 import { StoreError } from '../../../domain/error.ts'
 
-export type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node'
+export type { Msg, MsgHdrs, NatsConnection, PublishOptions } from '@nats-io/transport-node'
 
 /** The functions of the driver that the store uses. */
 export interface Driver {

@@ -7,11 +7,14 @@
  * - **The process that wrote it** has the rest. It looks after each failure that may be one of these, and before each
  *   append until it knows what became of the batch.
  * - **The server** has it too, and stores it when it is restarted with more room, if the beginning is still the end.
- * - **Others** must not write behind it, or the commit stays cut for ever. They look at the end of the log before their
- *   first batch, after a quota was reached, and whenever the room was asked for.
+ * - **Others** must not write behind it, or the commit stays cut for ever. A batch expects the log to end where this
+ *   process has seen it end, with whole commits. If it ends elsewhere, the process looks. If others have written, it
+ *   does without this expectation for some seconds, because the processes would only refuse each other.
  *
- * What remains: a process that has looked less than a second ago, and whose few messages still fit.
+ * What remains: of several processes that write within the same seconds, one is cut short, and another one finds room
+ * again before it was refused once.
  */
+import { elapsedMs } from '../../../runtime/timers.ts'
 import type { Outgoing } from '../database/connection.ts'
 import { ConnectionLost, isFull, isWrongLastSequence, mayBeUnfinished, Unfinished } from '../database/failure.ts'
 import type { JetStream } from '../database/stream.ts'
@@ -21,6 +24,9 @@ import { endsCommit, readEvent } from './event-message.ts'
 const looksMax = 3
 /** How long it waits for the answer to the rest of a batch. */
 const answerMs = 2000
+/** How long batches do not expect an end of the log after others have written: longer while others go on writing. */
+const othersMsMin = 1000
+const othersMsMax = 8000
 
 /** A batch whose outcome is unknown. */
 interface Doubtful {
@@ -36,6 +42,11 @@ export class LogWriter {
   #mayBeCut = true
   /** How often the room had been asked for at the last look. */
   #asked = 0
+  /** Where the log ended when this process saw it last, with whole commits. */
+  #end: number | undefined
+  /** Until when others probably write too, by this process's clock. */
+  #othersUntil = Number.NEGATIVE_INFINITY
+  #othersMs = othersMsMin
 
   constructor(log: JetStream) {
     this.#log = log
@@ -49,7 +60,8 @@ export class LogWriter {
    */
   async settle(mayBeCut: boolean = this.#mayBeCut): Promise<void> {
     if (this.#log.isReplicated) return
-    const mustLook = this.#doubtful !== undefined || mayBeCut || this.#log.room.asked !== this.#asked
+    const isUnknown = this.#end === undefined && elapsedMs() >= this.#othersUntil
+    const mustLook = this.#doubtful !== undefined || mayBeCut || isUnknown || this.#log.room.asked !== this.#asked
     if (mustLook) await this.#finish(answerMs)
   }
 
@@ -58,10 +70,31 @@ export class LogWriter {
    * @throws Unfinished if the server has only the beginning of the batch and takes no more; else as `JetStream.publish`
    */
   async publish(messages: readonly Outgoing[], waitMs: number): Promise<number> {
+    const end = this.#log.isReplicated ? undefined : this.#end
+    this.#end = undefined
+    try {
+      if (end === undefined) return await this.#publish(messages, waitMs)
+      const last = await this.#publish(behind(end, messages), waitMs)
+      this.#othersMs = othersMsMin
+      return last
+    } catch (error) {
+      if (end === undefined || !isWrongLastSequence(error)) throw error
+      await this.#finish(waitMs)
+      // The log ends where it was expected to, so one of its streams does not.
+      if (this.#end === end) throw error
+    }
+    this.#end = undefined
+    this.#othersUntil = elapsedMs() + this.#othersMs
+    this.#othersMs = Math.min(2 * this.#othersMs, othersMsMax)
+    return this.#publish(messages, waitMs)
+  }
+
+  async #publish(messages: readonly Outgoing[], waitMs: number): Promise<number> {
     const batch = this.#log.connection.nextBatch()
     try {
       const last = await this.#log.publish(messages, waitMs, batch)
       this.#doubtful = undefined
+      if (elapsedMs() >= this.#othersUntil) this.#end = last
       return last
     } catch (error) {
       if (isFull(error)) this.#mayBeCut = true
@@ -89,15 +122,18 @@ export class LogWriter {
           throw new Unfinished(tail.sequence)
         this.#asked = asked
         this.#mayBeCut = false
+        this.#end = tail?.sequence ?? 0
         return undefined
       }
       if (tail.isEnd) {
         this.#doubtful = undefined
+        this.#end = tail.sequence
         return tail.sequence
       }
       try {
         const last = await this.#append(this.#doubtful!, before + tail.place, tail.sequence, waitMs)
         this.#doubtful = undefined
+        this.#end = last
         return last
       } catch (error) {
         if (!isWrongLastSequence(error)) throw new Unfinished(tail.sequence, error)
@@ -116,4 +152,21 @@ export class LogWriter {
       .map(({ subject, data }, i) => ({ subject, data, ...(i === 0 && { expectedLast: end }) }))
     return this.#log.publish(rest, waitMs, batch)
   }
+}
+
+/** The messages of a batch that is only stored if the log ends there. */
+function behind(end: number, [first, ...rest]: readonly Outgoing[]): readonly Outgoing[] {
+  const { subject, expected } = first!
+  return [
+    {
+      subject,
+      ...(expected !== undefined && { expected }),
+      expectedLast: end,
+      // An event is written when it is sent.
+      get data() {
+        return first!.data
+      },
+    },
+    ...rest,
+  ]
 }
