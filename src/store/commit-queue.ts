@@ -102,12 +102,7 @@ export class CommitQueue {
       try {
         const groups = batch.map(({ commits }) => commits)
         const writers = batch.map(({ writer }) => writer)
-        const results = await this.#write(groups, writers)
-        let next = 0
-        for (const { commits, onWritten } of batch) {
-          onWritten(results.slice(next, next + commits.length))
-          next += commits.length
-        }
+        answerAll(batch, await this.#write(groups, writers))
       } catch (error) {
         for (const { onFailed } of batch) onFailed(error)
       }
@@ -118,18 +113,58 @@ export class CommitQueue {
   /** The next batch: at least one caller's commits, more up to the bounds. */
   #take(): readonly Waiting[] {
     const { batchCommitsMax, batchSizeMax } = this.#limits
+    const waiting = this.#waiting
     let count = 0
     let size = 0
     let end = 0
-    for (const { commits } of this.#waiting) {
-      for (const commit of commits) size += commit.size
+    while (end < waiting.length) {
+      const { commits } = waiting[end]!
+      const larger = size + sizeOf(commits)
+      if (end > 0 && (count + commits.length > batchCommitsMax || larger > batchSizeMax)) break
       count += commits.length
-      if (end > 0 && (count > batchCommitsMax || size > batchSizeMax)) break
+      size = larger
       end++
     }
-    const batch = this.#waiting.slice(0, end)
-    this.#waiting = this.#waiting.slice(end)
-    for (const { commits } of batch) this.#commitsWaiting -= commits.length
-    return batch
+    this.#commitsWaiting -= count
+    if (end === waiting.length) {
+      this.#waiting = []
+      return waiting
+    }
+    this.#waiting = waiting.slice(end)
+    waiting.length = end
+    return waiting
   }
+}
+
+// These functions are called so often that they are compiled. Loops within one call for each batch are not, and take
+// many times as long.
+
+function sizeOf(commits: readonly Commit[]): number {
+  let size = 0
+  for (let i = 0; i < commits.length; i++) size += commits[i]!.size
+  return size
+}
+
+function answerAll(batch: readonly Waiting[], results: readonly AppendResult[]): void {
+  let next = 0
+  for (let i = 0; i < batch.length; i++) {
+    const { commits, onWritten } = batch[i]!
+    const from = next
+    next += commits.length
+    onWritten(results.slice(from, next))
+  }
+}
+
+/** The commits of all groups in order. */
+export function together(groups: readonly (readonly Commit[])[]): readonly Commit[] {
+  if (groups.length === 1) return groups[0]!
+  let count = 0
+  for (let i = 0; i < groups.length; i++) count += groups[i]!.length
+  const all: Commit[] = new Array(count)
+  let next = 0
+  for (let i = 0; i < groups.length; i++) {
+    const group = groups[i]!
+    for (let j = 0; j < group.length; j++) all[next++] = group[j]!
+  }
+  return all
 }

@@ -12,7 +12,9 @@ import type { StoreLimits } from './store.ts'
  */
 export function checkSizes(commits: readonly Commit[], limits: StoreLimits): void {
   for (const commit of commits) {
-    if (!(commit instanceof Commit)) refuseOption('commits', 'a list of commits made by commit(...)', commit)
+    // Nearly all are of this copy of the package. The question for the mark of another copy takes longer.
+    const isCommit = Object.getPrototypeOf(commit ?? 0) === Commit.prototype || commit instanceof Commit
+    if (!isCommit) refuseOption('commits', 'a list of commits made by commit(...)', commit)
     checkSize(commit, limits)
   }
 }

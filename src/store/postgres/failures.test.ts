@@ -285,17 +285,20 @@ await onServer('Failures', findPostgres, (server) => {
     const url = new URL(server.url)
     url.pathname = name
     const store = await postgres(url.href).open({ warn: () => {}, now: () => 0 })
+    const stored = simpleCommit('b')
+    await appendForSure(store, stored)
     await withClient(server, async (client) => {
       const settle = async (value: string) => {
         await client.query(`ALTER DATABASE ${name} SET default_transaction_read_only = ${value}`)
         await terminate(client, `datname = '${name}'`)
       }
       await settle('on')
-      assert.equal(await store.head(), 0)
+      assert.equal(await store.head(), 1)
+      for (let n = 0; n < 2; n++) assert.equal((await store.findCommit(stored.stream, stored.id))?.position, 1)
       await assert.rejects(store.append([simpleCommit('a')]), { code: 'STORE_READ_ONLY' })
       await settle('off')
       await appendForSure(store, simpleCommit('a'))
-      assert.equal(await store.head(), 1)
+      assert.equal(await store.head(), 2)
       await store.close()
       await client.query(`DROP DATABASE ${name} WITH (FORCE)`)
     })

@@ -39,6 +39,16 @@ export const noDigest = -1
 /**
  * The parameters of the function, in order. Commits, streams, kinds and writers are named by their places in the lists,
  * from 1.
+ *
+ * Each value of a list costs both sides something, and most batches are alike: each commit has one event, of one kind,
+ * for one command. So a list of one stands for as many equal values (`commit_times`, `commit_commands`,
+ * `event_revisions`), and a list may be absent:
+ *
+ * - `event_commits`, `event_places`, `commit_sizes`, `commit_before`: each commit has one event.
+ * - `event_kinds`: all events are of the first kind.
+ * - `event_metadata`, `event_tag_lists`: no event has any.
+ * - `commit_expected`, `commit_chains`, `commit_same`: each commit expects what `needed` says of its stream, after the
+ *   commits before it; a stream is a chain; and no id occurs twice.
  */
 const batchParameters = {
   durable: 'boolean',
@@ -100,7 +110,7 @@ export const batchCallAlone = (schema: string): string =>
 
 /** @param schema quoted @param channel the channel for notifications */
 export const appendFunctionIn = (schema: string, channel: string): string => `
-CREATE FUNCTION ${schema}.append_batch(
+CREATE OR REPLACE FUNCTION ${schema}.append_batch(
   ${[...declared('', batchParameters), ...declared('OUT ', batchAnswer)].join(', ')}
 ) LANGUAGE plpgsql ${pinnedPlans} AS $mneme$
 DECLARE
@@ -108,7 +118,8 @@ DECLARE
   numbers bigint[];
   reserving boolean := false;
   present bigint;
-  total bigint := coalesce(cardinality(event_commits), 0);
+  total bigint := coalesce(cardinality(event_hashes), 0);
+  commands_alike boolean := cardinality(commit_commands) = 1;
 BEGIN
   ${beginWriting}
 
@@ -174,6 +185,13 @@ BEGIN
       AND e.commit_size IS NOT NULL
     WHERE sequences[commit_streams[c.i]] > 0
   )) THEN
+    IF commit_expected IS NULL THEN
+      SELECT array_agg(needed[commit_streams[i]] + commit_offsets[i] ORDER BY i), array_agg(0)
+      INTO commit_expected, commit_same
+      FROM generate_series(1, cardinality(commit_streams)) i;
+      commit_chains := commit_streams;
+    END IF;
+    IF commit_sizes IS NULL THEN commit_sizes := array_fill(1, ARRAY[cardinality(commit_streams)]); END IF;
     SELECT * INTO commit_offsets, commit_before, total, outcomes, commands
     FROM ${schema}.judge_commits(aggregates, ids, numbers, sequences, writers, commit_writers, commit_streams,
       commit_chains, commit_expected, commit_ids, commit_sizes, commit_same, reserving);
@@ -187,33 +205,38 @@ BEGIN
   SELECT coalesce((SELECT e.position FROM ${schema}.events e ORDER BY e.position DESC LIMIT 1), 0) INTO base;
   INSERT INTO ${schema}.events (position, stream, sequence, recorded_at, kind, revision, size, checksum, commit_size,
     commit_checksum, command_digest, commit_id, command, data, metadata, tags)
-  SELECT e.position, e.stream, e.sequence, commit_times[e.commit], kind_numbers[e.kind], e.revision, e.size,
+  SELECT e.position, e.stream, e.sequence, coalesce(commit_times[e.commit], commit_times[1]), kind_numbers[e.kind],
+    coalesce(e.revision, event_revisions[1]), e.size,
     e.hash # e.mark,
-    CASE e.place WHEN 1 THEN commit_sizes[e.commit] END,
+    CASE e.place WHEN 1 THEN coalesce(commit_sizes[e.commit], 1) END,
     CASE e.place WHEN 1 THEN commit_hashes[e.commit] # e.mark END,
     CASE e.place WHEN 1 THEN nullif(commit_digests[e.commit], ${noDigest}) END,
     commit_ids[e.commit],
-    CASE e.place WHEN 1 THEN commit_commands[e.commit] END,
+    CASE e.place WHEN 1 THEN commit_commands[CASE WHEN commands_alike THEN 1 ELSE e.commit END] END,
     e.data::json, e.metadata::json, e.tags::text[]
   FROM (
     -- OFFSET keeps each of these apart, so that what is used several times is calculated once.
     SELECT p.*, ${placeMarkIn('p.sequence', 'p.position')} AS mark FROM (
-      SELECT g.*, base + commit_before[g.commit] + g.place AS position, numbers[commit_streams[g.commit]] AS stream,
+      SELECT g.*, base + coalesce(commit_before[g.commit], g.commit - 1) + g.place AS position,
+        numbers[commit_streams[g.commit]] AS stream,
         sequences[commit_streams[g.commit]] + commit_offsets[g.commit] + g.place AS sequence
       FROM (
-        SELECT event_commits[i] AS commit, event_places[i] AS place, event_kinds[i] AS kind,
-          event_revisions[i] AS revision, event_sizes[i] AS size, event_hashes[i] AS hash, event_data[i] AS data,
-          event_metadata[i] AS metadata, event_tag_lists[i] AS tags
-        FROM generate_series(1, cardinality(event_commits)) i OFFSET 0
+        SELECT coalesce(event_commits[i], i) AS commit, coalesce(event_places[i], 1) AS place,
+          coalesce(event_kinds[i], 1) AS kind, event_revisions[i] AS revision, event_sizes[i] AS size,
+          event_hashes[i] AS hash, event_data[i] AS data, event_metadata[i] AS metadata, event_tag_lists[i] AS tags
+        FROM generate_series(1, cardinality(event_hashes)) i OFFSET 0
       ) g
-      WHERE commit_before[g.commit] IS NOT NULL OFFSET 0
+      WHERE commit_before IS NULL OR commit_before[g.commit] IS NOT NULL OFFSET 0
     ) p OFFSET 0
   ) e;
   IF tags IS NOT NULL THEN
     INSERT INTO ${schema}.event_tags (tag, position)
-    SELECT t.tag, base + commit_before[event_commits[t.event]] + event_places[t.event]
-    FROM unnest(tag_events, tags) t (event, tag)
-    WHERE commit_before[event_commits[t.event]] IS NOT NULL;
+    SELECT t.tag, base + coalesce(commit_before[t.commit], t.commit - 1) + coalesce(event_places[t.event], 1)
+    FROM (
+      SELECT u.tag, u.event, coalesce(event_commits[u.event], u.event) AS commit
+      FROM unnest(tag_events, tags) u (event, tag) OFFSET 0
+    ) t
+    WHERE commit_before IS NULL OR commit_before[t.commit] IS NOT NULL;
   END IF;
   IF reserving THEN
     DELETE FROM ${schema}.reservations d USING (

@@ -36,6 +36,8 @@ const versions: readonly ((schema: string, channel: string) => string)[] = [
       `INSERT INTO ${schema}.meta (name, value) VALUES ('schema_version', 0), ('format_version', ${formatVersion});\n`,
     ].join(''),
   listFunctionIn,
+  // The function that takes lists which stand for equal values, or are absent.
+  appendFunctionIn,
 ]
 
 /** The newest version of the tables. A program refuses higher ones. */
@@ -83,7 +85,7 @@ const objects: readonly string[] = [
   ...versions
     .map((step) => step('s', 'c'))
     .join('')
-    .matchAll(/CREATE (?:UNIQUE )?(TABLE|INDEX|TRIGGER|VIEW|FUNCTION|PROCEDURE) (?:s\.)?(\w+)/g),
+    .matchAll(/CREATE (?:OR REPLACE |UNIQUE )?(TABLE|INDEX|TRIGGER|VIEW|FUNCTION|PROCEDURE) (?:s\.)?(\w+)/g),
 ].flatMap(([, kind, name]) => (kind === 'TABLE' ? [name!, `${name}_pkey`] : [name!]))
 
 const lookSql = `SELECT current_setting('server_encoding'), n.oid IS NOT NULL, array_to_json(ARRAY(

@@ -5,6 +5,7 @@
  */
 import type { JsonObject } from '../../../domain/json.ts'
 import type { Commit, Expected } from '../../commit.ts'
+import { together } from '../../commit-queue.ts'
 import type { AppendResult } from '../../store.ts'
 import {
   type BatchParameter,
@@ -61,6 +62,8 @@ export class Batch {
   readonly #streams: StreamPart[] = []
   readonly #byStream: StreamPart[] = []
   readonly #chains: number[] = []
+  /** Whether the streams' needs say what each commit expects, each stream is one chain, and no id occurs twice. */
+  #isPlain = true
   readonly #same: number[] = []
   /** The numbers of commits whose ids may be stored, from 1. */
   readonly #repeatable: number[] = []
@@ -81,7 +84,7 @@ export class Batch {
    */
   constructor(groups: readonly Group[], writers: readonly (string | undefined)[], schema: string) {
     this.#schema = schema
-    this.commits = groups.flat()
+    this.commits = together(groups)
     const known = new Map<string, Map<string, StreamPart>>()
     let chains = 0
     for (let group = 0; group < groups.length; group++) {
@@ -89,6 +92,7 @@ export class Batch {
       for (const commit of groups[group]!) {
         const stream = this.#streamOf(commit, known)
         if (stream.group !== group) {
+          if (stream.group >= 0) this.#isPlain = false
           stream.group = group
           stream.chain = ++chains
         }
@@ -137,6 +141,7 @@ export class Batch {
     const { expected, id, events } = commit
     const same = id > stream.newestId ? 0 : this.#lastWith(id, stream)
     stream.need = same > 0 ? needs.aLook : needOf(expected, stream)
+    if (stream.need < 0 || (typeof expected !== 'number' && stream.added > 0)) this.#isPlain = false
     stream.creates ||= expected === 'any' || expected === 'none' || expected === 0
     this.#byStream.push(stream)
     this.#chains.push(stream.chain)
@@ -173,7 +178,7 @@ export class Batch {
       ...this.#events.kinds(),
       ...this.#writerColumns(),
       ...this.#commitColumns(),
-      ...this.#events.columns(),
+      ...this.#events.columns(this.#total === this.commits.length),
     }
     return batchParameterNames.map((name) => parameters[name])
   }
@@ -200,23 +205,30 @@ export class Batch {
 
   #commitColumns() {
     const { commits } = this
+    const [first] = commits
     const hasCommands = commits.some(({ command }) => command !== undefined)
+    const isOneTime = commits.every(({ recordedAt }) => recordedAt === first?.recordedAt)
+    const isOneCommand = hasCommands && commits.every(({ command }) => command?.name === first!.command?.name)
+    const isPlain = this.#isPlain
+    const isSingle = this.#total === commits.length
+    const times = isOneTime ? commits.slice(0, 1) : commits
+    const named = isOneCommand ? commits.slice(0, 1) : commits
     return {
       commit_streams: integers(this.#byStream.map(({ place }) => place)),
-      commit_chains: integers(this.#chains),
-      commit_expected: bigints(
-        commits.map(({ expected }) => (typeof expected === 'number' ? expected : expectations[expected])),
-      ),
+      commit_chains: isPlain ? null : integers(this.#chains),
+      commit_expected: isPlain
+        ? null
+        : bigints(commits.map(({ expected }) => (typeof expected === 'number' ? expected : expectations[expected]))),
       commit_ids: texts(commits.map(({ id }) => id)),
-      commit_times: bigints(commits.map(({ recordedAt }) => recordedAt)),
-      commit_sizes: integers(commits.map(({ events: { length } }) => length)),
-      commit_same: integers(this.#same),
+      commit_times: bigints(times.map(({ recordedAt }) => recordedAt)),
+      commit_sizes: isSingle ? null : integers(commits.map(({ events: { length } }) => length)),
+      commit_same: isPlain ? null : integers(this.#same),
       commit_offsets: bigints(this.#offsets),
-      commit_before: bigints(this.#before),
+      commit_before: isSingle ? null : bigints(this.#before),
       commit_hashes: integers(
         commits.map(({ id, events, command }, i) => hashOfCommit(this.#byStream[i]!.hash, id, events.length, command)),
       ),
-      commit_commands: hasCommands ? texts(commits.map(({ command }) => command?.name ?? null)) : null,
+      commit_commands: hasCommands ? texts(named.map(({ command }) => command?.name ?? null)) : null,
       commit_digests: hasCommands ? bigints(commits.map(({ command }) => command?.digest ?? noDigest)) : null,
       repeatable: this.#repeatable.length === 0 ? null : integers(this.#repeatable),
     }
@@ -342,18 +354,21 @@ class EventColumns {
     return { kind_aggregates: texts(this.#kindAggregates), kind_types: texts(this.#kindTypes) }
   }
 
-  columns() {
+  /** @param isSingle whether each commit has one event */
+  columns(isSingle: boolean) {
     const hasTags = this.#tags.length > 0
+    const [revision] = this.#revisions
+    const isOneRevision = this.#revisions.every((each) => each === revision)
     return {
-      event_commits: integers(this.#commits),
-      event_places: integers(this.#places),
-      event_kinds: integers(this.#kinds),
-      event_revisions: bigints(this.#revisions),
+      event_commits: isSingle ? null : integers(this.#commits),
+      event_places: isSingle ? null : integers(this.#places),
+      event_kinds: this.#kindTypes.length === 1 ? null : integers(this.#kinds),
+      event_revisions: bigints(isOneRevision ? this.#revisions.slice(0, 1) : this.#revisions),
       event_sizes: integers(this.#sizes),
       event_hashes: integers(this.#hashes),
       event_data: texts(this.#data),
-      event_metadata: texts(this.#metadata),
-      event_tag_lists: texts(this.#tagLists),
+      event_metadata: this.#metadata.every((noted) => noted === null) ? null : texts(this.#metadata),
+      event_tag_lists: hasTags ? texts(this.#tagLists) : null,
       tag_events: hasTags ? integers(this.#tagEvents) : null,
       tags: hasTags ? texts(this.#tags) : null,
     }

@@ -14,7 +14,7 @@ import type { Page, ReadAllOptions, ReadOptions, Receipt, StoredEvent } from '..
 import { arrayText, isText } from '../database/binary-arrays.ts'
 import { unsigned } from '../database/checksum.ts'
 import type { Parameter, RunQuery } from '../database/database.ts'
-import { damagedAt, isNotPermitted, storeNamed } from '../database/failure.ts'
+import { damagedAt, isNotPermitted, isReadOnly, storeNamed } from '../database/failure.ts'
 import type { Search } from '../database/read-functions.ts'
 import { lockWaitOf } from '../database/writing.ts'
 import type { Settings } from '../options.ts'
@@ -73,6 +73,8 @@ export class EventReader {
   /** The kinds by their numbers. A number never changes, so this is never out of date. */
   readonly #kinds = new Map<number, Kind>()
   readonly #whole = new WholeSpans()
+  /** Whether a row could not be locked, because this process may only read. */
+  #mayNotLock = false
 
   constructor(run: RunQuery, statements: EventStatements, settings: Settings) {
     this.#run = run
@@ -88,7 +90,8 @@ export class EventReader {
   /**
    * A read that finds a commit acknowledges it. If the commit's own transaction ended before the standby had it, it is
    * visible anyway, so the read asks again in a way that waits for the standby. That locks a row, which a role that may
-   * only read must not do. If there is no standby to wait for, what is visible is durable, and such a role gets it.
+   * only read must not do, and nobody in a read-only database. If there is no standby to wait for, what is visible is
+   * durable, and they get it.
    */
   async findCommit(stream: StreamId, commitId: string): Promise<Receipt | undefined> {
     const { aggregate, id } = stream
@@ -97,10 +100,16 @@ export class EventReader {
     if ((await this.#run(this.#statements.commit, values)).length === 0) return undefined
     const { schema, timeoutMs, mayLoseOnPowerFailure } = this.#settings
     const writing = [!mayLoseOnPowerFailure, lockWaitOf(timeoutMs)]
-    const [row] = await this.#run(this.#statements.durableCommit, [...writing, ...values]).catch(async (error) => {
-      if (!isNotPermitted(error) || (await this.#hasStandby())) throw error
-      return this.#run(this.#statements.commit, values)
-    })
+    const visible = () => this.#run(this.#statements.commit, values)
+    const durable = () => this.#run(this.#statements.durableCommit, [...writing, ...values])
+    // A connection on which a write was refused is not used again, so that is not tried for each commit.
+    const [row] = await (this.#mayNotLock && !(await this.#hasStandby())
+      ? visible()
+      : durable().catch(async (error) => {
+          this.#mayNotLock = isNotPermitted(error) || isReadOnly(error)
+          if (!this.#mayNotLock || (await this.#hasStandby())) throw error
+          return visible()
+        }))
     if (row === undefined) return undefined
     const found = [...row.slice(0, -1).map(Number), row.at(-1)] as unknown as ReceiptRow
     return receiptOf(schema, stream, commitId, found)
