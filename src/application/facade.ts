@@ -19,6 +19,7 @@ import { type ManagedProjection, management, reactionManagement } from './manage
 import { parseCommand } from './parse-command.ts'
 import { readable, readableEvent } from './readable-event.ts'
 import type { Aggregates, ClusterInfo, ProjectionsByName } from './running.ts'
+import type { UnderWay } from './under-way.ts'
 
 /** The parts that the methods of a running domain use. */
 interface Parts {
@@ -32,6 +33,7 @@ interface Parts {
   readonly reactions: ReadonlyMap<string, ManagedProjection>
   readonly subscriptions: SubscriptionContext & StreamSubscriptionContext
   readonly environment: Environment
+  readonly underWay: UnderWay
   readonly forget: (subject: string) => Promise<Erasure>
   readonly stop: () => Promise<void>
 }
@@ -48,6 +50,7 @@ export function facade({
   reactions,
   subscriptions,
   environment,
+  underWay,
   forget,
   stop: stopAll,
 }: Parts): object {
@@ -76,8 +79,8 @@ export function facade({
       },
     }),
     parseCommand: (untrusted: unknown) => parseCommand(kernel, untrusted),
-    projections: management(projections, environment, subscriptions.stopped),
-    reactions: reactionManagement(reactions, environment, subscriptions.stopped),
+    projections: management(projections, environment, underWay),
+    reactions: reactionManagement(reactions, environment, underWay),
     // Upcast if an aggregate of the domain declares them, otherwise as they are stored.
     events: (options: SubscriptionOptions = {}) =>
       readable((name) => folds.get(name), subscribe(subscriptions, options)),
@@ -94,6 +97,7 @@ export function facade({
     store,
     stopped: subscriptions.stopped,
     readable: (stored) => readableEvent(folds.get(stored.stream.aggregate), stored),
+    waiting: (stream) => kernel.waiting(stream),
     find: async (key, query, wait, charactersMax) =>
       projections.get(key)!.rows!.reader.find(query, checkWait(wait), charactersMax),
   })

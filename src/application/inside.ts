@@ -1,9 +1,10 @@
 /**
- * What other parts of this package may know of a running domain: its definition and its store. It is found by the
- * object that `start` returns, which shows none of it to users.
+ * What other parts of this package may know of a running domain: its definition, its store and how busy it is. It is
+ * found by the object that `start` returns, which shows none of it to users.
  */
 import type { RecordedEvent } from '../domain/event.ts'
 import { refuseOption } from '../domain/options.ts'
+import type { StreamId } from '../domain/stream.ts'
 import type { AnyRow, FoundPage, Query } from '../projection/reading/query.ts'
 import type { WaitOptions } from '../projection/running/status.ts'
 import type { EventStore, StoredEvent } from '../store/store.ts'
@@ -22,6 +23,8 @@ export interface Inside {
    * @throws EventError `EVENT_UNREADABLE`
    */
   readable(stored: StoredEvent): RecordedEvent
+  /** How many commands wait for an aggregate in this process. */
+  waiting(stream: StreamId): number
   /** `find` of a projection, whose page also ends with the row with which it has so many characters of JSON. */
   find(projection: string, query: Query<AnyRow>, wait: WaitOptions, charactersMax: number): Promise<FoundPage<unknown>>
 }

@@ -1,17 +1,20 @@
 /** The methods that manage projections or reactions by their names. */
-import { CancelledError, ProjectionError } from '../domain/error.ts'
+import { ProjectionError } from '../domain/error.ts'
 import { checkKeys, checkOption, checkSignal, checkWhole } from '../domain/options.ts'
-import type { RetryOptions, RetryResult } from '../projection/checkpoint/step.ts'
+import type { RetryOptions } from '../projection/checkpoint/step.ts'
 import type { TableReader } from '../projection/code/table-reader.ts'
 import type { ByHand } from '../projection/reactions/by-hand.ts'
 import type { TimersOptions, TimersPage } from '../projection/reactions/scheduled-commands.ts'
 import type { WaitingList, WaitingOptions } from '../projection/reactions/waiting.ts'
 import type { ReadModelReader } from '../projection/reading/read-model.ts'
 import type { CompareOptions, Rebuilder } from '../projection/rebuilding/rebuild.ts'
-import { Job, type ProgressOptions, ProgressWatch } from '../projection/running/progress.ts'
+import { Job, type Progress, type ProgressOptions, ProgressWatch } from '../projection/running/progress.ts'
 import type { Runner } from '../projection/running/runner.ts'
 import type { Environment } from '../runtime/environment.ts'
 import type { Projections, Reactions, RebuildOptions, ResetOptions, StartAt } from './running.ts'
+import type { UnderWay } from './under-way.ts'
+
+type OnProgress = (progress: Progress) => void
 
 /** A projection or a reaction of a running domain. */
 export interface ManagedProjection {
@@ -32,16 +35,19 @@ export interface ManagedProjection {
 export function reactionManagement(
   reactions: ReadonlyMap<string, ManagedProjection>,
   environment: Environment,
-  stopped: AbortSignal,
+  underWay: UnderWay,
 ): Reactions<string> {
-  const { rebuild: _, compare: __, ...managed } = management(reactions, environment, stopped)
+  const { rebuild: _, compare: __, ...managed } = management(reactions, environment, underWay)
+  const byHand = (name: string) => namedIn(reactions, name).byHand!
   return Object.freeze({
     ...managed,
     timers: async (name: string, options: TimersOptions = {}) => namedIn(reactions, name).timers!(options),
     waiting: async (name: string, options: WaitingOptions = {}) => namedIn(reactions, name).waiting!.page(options),
-    cancelTimer: async (name: string, id: string) => namedIn(reactions, name).byHand!.cancelTimer(id),
-    sendTimer: async (name: string, id: string) => namedIn(reactions, name).byHand!.sendTimer(id),
-    handBack: async (name: string) => namedIn(reactions, name).byHand!.handBack(),
+    cancelTimer: (name: string, id: string) =>
+      underWay.run(`Cancelling a command of ${name}`, async () => byHand(name).cancelTimer(id)),
+    sendTimer: (name: string, id: string) =>
+      underWay.run(`Sending a command of ${name}`, async () => byHand(name).sendTimer(id)),
+    handBack: (name: string) => underWay.run(`Handing back events of ${name}`, async () => byHand(name).handBack()),
   })
 }
 
@@ -52,18 +58,13 @@ function namedIn(projections: ReadonlyMap<string, ManagedProjection>, projection
   throw new ProjectionError('PROJECTION_UNKNOWN', { projection, known: [...projections.keys()] })
 }
 
-/** The methods that manage projections. @param stopped aborted when the domain is asked to stop */
+/** The methods that manage projections. */
 export function management(
   projections: ReadonlyMap<string, ManagedProjection>,
   environment: Environment,
-  stopped: AbortSignal,
+  underWay: UnderWay,
 ): Projections<string> {
   const named = (projection: unknown): ManagedProjection => namedIn(projections, projection)
-  const rebuilt = (name: string) => {
-    const { rows, runner } = named(name)
-    if (rows === undefined) throw new ProjectionError('REBUILD_IMPOSSIBLE', { projection: name })
-    return { rebuilder: rows.rebuilder, bookmark: runner.bookmark }
-  }
   return Object.freeze({
     names: Object.freeze([...projections.keys()]),
     async start(name: string, at: StartAt = {}) {
@@ -73,7 +74,7 @@ export function management(
       checkWhole('from', from, 1)
       // Without a position it begins in this very call, so a stop that is asked for next ends it.
       if (from > 1) await checkWithin(runner, from)
-      refuseIf(stopped, name)
+      underWay.refuseIfEnded(`Starting ${name}`)
       runner.start(from)
       return runner.status()
     },
@@ -82,7 +83,8 @@ export function management(
     pause: async (name: string) => named(name).runner.pause(),
     resume: async (name: string) => named(name).runner.resume(),
     status: async (name: string) => named(name).runner.status(),
-    runOnce: async (name: string) => named(name).runner.runOnce(),
+    runOnce: (name: string) =>
+      underWay.run(`Running ${name} once`, async (signal) => named(name).runner.runOnce(signal)),
     progress(name: string, options: ProgressOptions = {}) {
       const { runner } = named(name)
       checkKeys('progress(name, options)', options, ['everyMs', 'signal'])
@@ -96,42 +98,54 @@ export function management(
       }
       return new ProgressWatch(name, environment, place, options)
     },
+    ...rebuilding(named, underWay),
+    parked: async (name: string) => named(name).runner.parked(),
+    async retryParked(name: string, options: RetryOptions = {}) {
+      const { runner } = named(name)
+      checkKeys('retryParked(name, options)', options, ['signal'])
+      checkSignal(options.signal)
+      return underWay.run(`Retrying events of ${name}`, (signal) => runner.retryParked(signal), options.signal)
+    },
+    async skipParked(name: string, position: number) {
+      const { runner } = named(name)
+      const isNumber = (found: unknown) => typeof found === 'number'
+      checkOption('position', position ?? null, isNumber, 'the position of a parked event')
+      return underWay.run(`Skipping an event of ${name}`, () => runner.skipParked(position))
+    },
+    reset: (name: string, options: ResetOptions) =>
+      underWay.run(`Resetting ${name}`, async () => reset(named(name), options)),
+  })
+}
+
+/** The methods that build rows beside the live ones. */
+function rebuilding(
+  named: (projection: string) => ManagedProjection,
+  underWay: UnderWay,
+): Pick<Projections<string>, 'rebuild' | 'compare'> {
+  const rebuilt = (name: string) => {
+    const { rows, runner } = named(name)
+    if (rows === undefined) throw new ProjectionError('REBUILD_IMPOSSIBLE', { projection: name })
+    return { rebuilder: rows.rebuilder, bookmark: runner.bookmark }
+  }
+  return {
     rebuild(name: string, options: RebuildOptions = {}) {
       const { rebuilder, bookmark } = rebuilt(name)
       checkKeys('rebuild(name, options)', options, ['signal'])
-      const { signal } = options
-      checkSignal(signal)
-      return new Job((onProgress) => rebuilder.rebuild(bookmark, onProgress, signal))
+      checkSignal(options.signal)
+      const rebuild = (onProgress: OnProgress) => (signal: AbortSignal) =>
+        rebuilder.rebuild(bookmark, onProgress, signal)
+      return new Job((onProgress) => underWay.run(`Rebuilding ${name}`, rebuild(onProgress), options.signal))
     },
     compare(name: string, options: CompareOptions = {}) {
       const { rebuilder, bookmark } = rebuilt(name)
       checkKeys('compare(name, options)', options, ['limit', 'signal'])
       checkWhole('limit', options.limit, 0)
       checkSignal(options.signal)
-      return new Job((onProgress) => rebuilder.compare(bookmark, options, onProgress))
+      const compare = (onProgress: OnProgress) => (signal: AbortSignal) =>
+        rebuilder.compare(bookmark, { ...options, signal }, onProgress)
+      return new Job((onProgress) => underWay.run(`Comparing ${name}`, compare(onProgress), options.signal))
     },
-    parked: async (name: string) => named(name).runner.parked(),
-    retryParked: async (name: string, options: RetryOptions = {}) => retryParked(named(name), options),
-    async skipParked(name: string, position: number) {
-      const { runner } = named(name)
-      const isNumber = (found: unknown) => typeof found === 'number'
-      checkOption('position', position ?? null, isNumber, 'the position of a parked event')
-      return runner.skipParked(position)
-    },
-    reset: async (name: string, options: ResetOptions) => reset(named(name), options),
-  })
-}
-
-/** @throws DefinitionError `OPTION_INVALID`; ProjectionError `PROJECTION_ELSEWHERE` */
-async function retryParked({ runner }: ManagedProjection, options: RetryOptions): Promise<RetryResult> {
-  checkKeys('retryParked(name, options)', options, ['signal'])
-  checkSignal(options.signal)
-  return runner.retryParked(options.signal)
-}
-
-/** @throws CancelledError `STOPPED` */
-function refuseIf(stopped: AbortSignal, name: string): void {
-  if (stopped.aborted) throw new CancelledError('STOPPED', { what: `Starting ${name}` })
+  }
 }
 
 /** @throws DefinitionError `OPTION_INVALID` for a position that the log has not reached */

@@ -51,6 +51,7 @@ import { type StartOptions, settle } from './start-options.ts'
 import { closeStores, type Stores, stopDomain } from './stop.ts'
 import { systemCipher } from './system-cipher.ts'
 import { systemEnvironment } from './system-environment.ts'
+import { UnderWay } from './under-way.ts'
 import { WarningLimit } from './warning-limit.ts'
 
 /** All parts of a domain. */
@@ -120,10 +121,11 @@ export async function start(definition: SettledDefinition, options: StartOptions
     for (const { runner } of [...projections.values(), ...reactions.values()]) runner.start()
   }
   const stopping = new AbortController()
+  const underWay = new UnderWay()
   const runners = (some: ReadonlyMap<string, ManagedProjection>) => [...some.values()].map(({ runner }) => runner)
   const stop = () => {
     stopping.abort()
-    const followers = { reactions: [...runners(reactions), singletons], projections: runners(projections) }
+    const followers = { reactions: [underWay, ...runners(reactions), singletons], projections: runners(projections) }
     const common = { stores, keys, environment, stopTimeoutMs: limits.stopTimeoutMs, observing, warn }
     return stopDomain({ kernel, node, ...followers, ...common }).finally(() => log.end())
   }
@@ -132,9 +134,9 @@ export async function start(definition: SettledDefinition, options: StartOptions
   const forget = forgetting({ keys, stores: opened, definition, projections })
   const cluster = node ?? new Alone({ kernel, environment, aggregates, follows, stopped: stopping.signal })
   const shown = shownCluster(cluster, singletons)
-  const parts = { kernel, sender, cluster: shown, projections, reactions, subscriptions, environment, forget, stop }
+  const parts = { kernel, sender, cluster: shown, projections, reactions, subscriptions, environment, underWay }
   const { aggregates: declared, projections: definitions } = definition
-  return facade({ ...parts, aggregates: declared, definitions, store: stores.events })
+  return facade({ ...parts, forget, stop, aggregates: declared, definitions, store: stores.events })
 }
 
 /** The options of all aggregates that do not set them. */

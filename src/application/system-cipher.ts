@@ -21,11 +21,14 @@ interface Decryption {
   final(): Bytes
 }
 interface Bytes extends Uint8Array {
-  toString(encoding?: 'base64url' | 'utf8'): string
+  toString(encoding?: 'base64url' | 'utf8', from?: number, to?: number): string
+  subarray(from?: number, to?: number): Bytes
 }
 interface BytesClass {
   from(text: string, encoding: 'base64url'): Bytes
   allocUnsafe(length: number): Bytes
+  /** Not from the pool that others share. */
+  allocUnsafeSlow(length: number): Bytes
 }
 interface Platform {
   readonly process?: { getBuiltinModule?(name: string): unknown }
@@ -36,6 +39,8 @@ const keyBytes = 32
 const idBytes = 16
 const nonceBytes = 12
 const tagBytes = 16
+/** Enough for what is sealed together (`sealed-value.ts`). */
+const deskBytes = 1024
 
 /**
  * @throws DefinitionError `RUNTIME_UNSUPPORTED` on a platform without synchronous encryption, such as a browser
@@ -47,32 +52,45 @@ export function systemCipher(): Cipher {
     const what = 'Encryption of personal fields'
     throw new DefinitionError('RUNTIME_UNSUPPORTED', { what, needs: 'node:crypto', found: runtimeName() })
   }
-  const random = randomBytes(crypto, Buffer)
+  const fill = randomFiller(crypto, Buffer)
+  const random = (length: number) => {
+    const bytes = Buffer.allocUnsafe(length)
+    fill(bytes, length)
+    return bytes.toString('base64url')
+  }
+  const desk: Desk = { crypto, Buffer, fill, bytes: Buffer.allocUnsafeSlow(deskBytes) }
   return Object.freeze({
-    newKey: () => random(keyBytes).toString('base64url'),
-    newKeyId: () => random(idBytes).toString('base64url'),
-    load: (key: string) => cipherKey(crypto, Buffer, random, Buffer.from(key, 'base64url')),
+    newKey: () => random(keyBytes),
+    newKeyId: () => random(idBytes),
+    load: (key: string) => cipherKey(desk, Buffer.from(key, 'base64url')),
   })
 }
 
-function cipherKey(
-  crypto: NodeCrypto,
-  Buffer: BytesClass,
-  random: (length: number) => Bytes,
-  bytes: Uint8Array,
-): CipherKey {
-  const key = crypto.createSecretKey(bytes)
+/** What all keys share. */
+interface Desk {
+  readonly crypto: NodeCrypto
+  readonly Buffer: BytesClass
+  readonly fill: (bytes: Uint8Array, length: number) => void
+  /** Where a nonce and what is encrypted with it are put together. Neither is secret. */
+  readonly bytes: Bytes
+}
+
+function cipherKey({ crypto, Buffer, fill, bytes: shared }: Desk, secret: Uint8Array): CipherKey {
+  const key = crypto.createSecretKey(secret)
+  const nonce = shared.subarray(0, nonceBytes)
   return Object.freeze({
     seal(text: string): string {
-      const nonce = random(nonceBytes)
+      fill(nonce, nonceBytes)
       const cipher = crypto.createCipheriv('aes-256-gcm', key, nonce)
       const encrypted = cipher.update(text, 'utf8')
       cipher.final()
-      const sealed = Buffer.allocUnsafe(nonceBytes + encrypted.length + tagBytes)
-      sealed.set(nonce, 0)
+      const tagAt = nonceBytes + encrypted.length
+      const length = tagAt + tagBytes
+      const sealed = length <= deskBytes ? shared : Buffer.allocUnsafe(length)
+      if (sealed !== shared) sealed.set(nonce, 0)
       sealed.set(encrypted, nonceBytes)
-      sealed.set(cipher.getAuthTag(), nonceBytes + encrypted.length)
-      return sealed.toString('base64url')
+      sealed.set(cipher.getAuthTag(), tagAt)
+      return sealed.toString('base64url', 0, length)
     },
     open(sealed: string): string {
       const all = Buffer.from(sealed, 'base64url')
@@ -86,18 +104,17 @@ function cipherKey(
 }
 
 /** Random bytes, from a pool: each call of the platform costs as much as many bytes. */
-function randomBytes(crypto: NodeCrypto, Buffer: BytesClass): (length: number) => Bytes {
-  const pool = Buffer.allocUnsafe(12_288)
+function randomFiller(crypto: NodeCrypto, Buffer: BytesClass): Desk['fill'] {
+  const pool = Buffer.allocUnsafeSlow(12_288)
   let used = pool.length
-  return (length) => {
+  return (bytes, length) => {
     if (used + length > pool.length) {
       crypto.randomFillSync(pool)
       used = 0
     }
-    const bytes = Buffer.allocUnsafe(length)
-    bytes.set(pool.subarray(used, used + length))
-    pool.fill(0, used, used + length)
-    used += length
-    return bytes
+    for (let i = 0; i < length; i++) {
+      bytes[i] = pool[used]!
+      pool[used++] = 0
+    }
   }
 }

@@ -13,7 +13,10 @@ import { carrying } from './sealed-value.ts'
 
 /** What a decide function gets besides state and input, so that it can stay pure. */
 export interface Moment {
-  /** The `recordedAt` of the events that it returns. */
+  /**
+   * The `recordedAt` of the events that it returns. For a command that a handler of a reaction has sent, it is the time
+   * of the first decision, also when another process decides it again.
+   */
   readonly now: Date
   /** Makes a unique id. */
   newId(): string

@@ -92,6 +92,11 @@ export const catalogue = {
       `The data of the command ${f.aggregate}.${f.command} is larger than ${f.sizeMax} characters`,
     'Split the command into several, keep large contents elsewhere and send a reference, or raise `limits.commandSizeMax`.',
   ),
+  CURSOR_INVALID: entry(
+    (f: { readonly cursor: string }) =>
+      `${brief(f.cursor)} is not the \`next\` of an earlier page of this list in this order`,
+    'Give back `next` as it came, in a query with the same `orderBy`, or begin with the first page: without `after`.',
+  ),
   ID_INVALID: entry(
     (f: { readonly what: string; readonly id: unknown; readonly reason: string }) =>
       `${brief(f.id)} cannot be ${f.what}: ${f.reason}`,
@@ -155,7 +160,9 @@ export const catalogue = {
   ),
   EVENT_NEWER: entry(
     (f: { readonly event: string; readonly revision: number; readonly known: number }) =>
-      `The event ${f.event} is stored in revision ${f.revision}, but this program knows only revisions up to ${f.known}`,
+      f.revision > f.known
+        ? `The event ${f.event} is stored in revision ${f.revision}, but this program knows only revisions up to ${f.known}`
+        : `The event ${f.event} is stored with a personal field that this program does not declare as personal`,
     'Run the version of the program that wrote it, or a newer one.',
   ),
   EVENT_UPCAST_FAILED: entry(

@@ -27,6 +27,7 @@ const facts: { readonly [Code in ErrorCode]: FactsOf<Code> } = {
   COMMAND_UNKNOWN: { aggregate: 'account', command: 'withdrow', known: ['withdraw'] },
   COMMAND_MALFORMED: { reason: 'it has no name' },
   COMMAND_INVALID: { aggregate: 'account', command: 'deposit', issues },
+  CURSOR_INVALID: { cursor: 'x' },
   COMMAND_TOO_LARGE: { aggregate: 'account', command: 'deposit', sizeMax: 10 },
   ID_INVALID: { what: 'the id of a stream', id: '', reason: 'it is empty' },
   DATA_NOT_JSON: { what: 'The event X', path: 'a.b', found: 'a function' },

@@ -9,7 +9,13 @@ import { DefinitionError, EventError } from './error.ts'
 import { checkData } from './event-data.ts'
 import { checkId } from './id.ts'
 import type { Json, JsonObject } from './json.ts'
-import { hasPersonal, onStored, type PersonalDeclaration, personalSchema } from './personal-schema.ts'
+import {
+  hasPersonal,
+  hasUndeclaredPersonal,
+  onStored,
+  type PersonalDeclaration,
+  personalSchema,
+} from './personal-schema.ts'
 import type { PersonalField, WithPersonal } from './personal-types.ts'
 import { Another } from './private-mark.ts'
 import { isRead, type Read, reread } from './reread.ts'
@@ -306,8 +312,13 @@ function seenBy(newest: Revision): Set<string> {
 }
 
 function read(kind: AnyEventKind, revision: number, data: Json): Read {
-  const found = reread(kind.revisions[revision - 1]!.schema, data)
-  return isRead(found) ? found : refuse(kind, found, `as stored in revision ${revision}`)
+  const { schema } = kind.revisions[revision - 1]!
+  const found = reread(schema, data)
+  if (isRead(found)) return found
+  // A field may become personal without a new revision. This program is too old for that, and its schema is good.
+  if (hasUndeclaredPersonal(schema, data))
+    throw new EventError('EVENT_NEWER', { event: kind.type, revision, known: kind.revisions.length })
+  return refuse(kind, found, `as stored in revision ${revision}`)
 }
 
 function upcastFrom(kind: AnyEventKind, revision: number, read: unknown): unknown {

@@ -77,6 +77,8 @@ export function isPlain(object: object): boolean {
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
+const hasOwn = Object.prototype.hasOwnProperty
+
 const tooLarge = (size: number): Error => new RangeError(`more than ${size} characters of JSON`)
 
 /** Copies values as `toJson` does, and adds up their approximate size in characters of JSON. */
@@ -119,6 +121,7 @@ export class JsonCopier {
         }
         if (this.size > this.sizeMax) throw this.tooLarge(this.size)
         if (depth >= depthMax) this.#refuse(path, `something nested more than ${depthMax} deep, or a cycle`)
+        if (SealedValue.is(value)) return this.#sealed(value, path)
         return Array.isArray(value) ? this.#list(value, path, depth) : this.#object(value, path, depth)
       default:
         return this.#refuse(path, value === undefined ? 'undefined' : `a ${typeof value}`)
@@ -142,7 +145,9 @@ export class JsonCopier {
     if (this.takesPersonal && '$personal' in object && valueIn(object) !== undefined) return object as Json
     this.size += 2
     const copy: Record<string, Json> = {}
-    for (const key of Object.keys(object)) {
+    // Without the list of keys that `Object.keys` makes.
+    for (const key in object) {
+      if (!hasOwn.call(object, key)) continue
       const value = (object as Record<string, unknown>)[key]
       if (value === undefined) continue
       if (this.size > this.sizeMax) throw this.tooLarge(this.size)
@@ -155,13 +160,14 @@ export class JsonCopier {
     return Object.freeze(copy)
   }
 
+  #sealed(value: SealedValue, path: string): Json {
+    if (!this.takesPersonal) return this.#refuse(path, 'a personal value')
+    const box = SealedValue.boxOf(value, this.#called, path)
+    this.size += sizeOf(box)
+    return box
+  }
+
   #special(object: object, path: string, depth: number): Json {
-    if (SealedValue.is(object)) {
-      if (!this.takesPersonal) return this.#refuse(path, 'a personal value')
-      const box = SealedValue.boxOf(object, this.#called, path)
-      this.size += sizeOf(box)
-      return box
-    }
     if (object instanceof Date && Number.isNaN(object.getTime())) this.#refuse(path, 'an invalid date')
     const { toJSON } = object as { toJSON?: unknown }
     const name = object.constructor?.name ?? 'unknown class'

@@ -2,7 +2,7 @@
  * Checks options by their names. An unknown option is refused, with the name that was probably meant. If a misspelt
  * option were ignored, the program would behave differently from what was asked, and nobody would notice.
  */
-import { DefinitionError } from './error.ts'
+import { DefinitionError, InputError } from './error.ts'
 
 /**
  * Refuses options that are not a record, or have an unknown key.
@@ -95,4 +95,14 @@ function distanceOf(a: string, b: string): number {
     row = next
   }
   return row[b.length]!
+}
+
+/**
+ * Refuses a cursor that is not the `next` of an earlier page. Cursors usually come back from clients.
+ *
+ * @throws InputError `CURSOR_INVALID`; DefinitionError `OPTION_INVALID` if it is no text
+ */
+export function checkCursor(after: string | undefined, isPlace: (cursor: string) => boolean): void {
+  checkOption('after', after, (found) => typeof found === 'string', 'the `next` of an earlier page')
+  if (after !== undefined && !isPlace(after)) throw new InputError('CURSOR_INVALID', { cursor: after })
 }

@@ -29,6 +29,12 @@ export function treeOf(fields: readonly string[]): FieldTree {
   )
 }
 
+/** The field of a name, if it is one of some fields. */
+export function branchOf(tree: FieldTree, name: string): Branch | undefined {
+  for (const branch of tree) if (branch.name === name) return branch
+  return undefined
+}
+
 /**
  * Replaces fields. The data itself is not changed: what leads to a replaced field is copied.
  *

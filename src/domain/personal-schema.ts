@@ -9,7 +9,7 @@ import { difference } from './difference.ts'
 import { DefinitionError } from './error.ts'
 import { wordsOf } from './error-words.ts'
 import { checkId } from './id.ts'
-import { isPlain } from './json.ts'
+import { isPlain, type Json } from './json.ts'
 import { checkKeys, listExpected } from './options.ts'
 import { changed, forgotten, Personal, personalFrom, plainOf, textOf } from './personal.ts'
 import { type FieldTree, putAt, replaceFields, treeOf } from './personal-fields.ts'
@@ -17,7 +17,7 @@ import { personalJsonSchema } from './personal-json-schema.ts'
 import type { MayBePersonal, PersonalField, WithPersonal } from './personal-types.ts'
 import { Another } from './private-mark.ts'
 import { type AnySchema, check, type In, isSchema, type Out, type Schema } from './schema.ts'
-import { SealedValue, valueIn } from './sealed-value.ts'
+import { isAnyBox, SealedValue, valueIn } from './sealed-value.ts'
 import type { StandardSchemaV1 } from './standard-schema.ts'
 
 /** Whose data it is, and which fields are personal. */
@@ -42,17 +42,22 @@ interface Declared {
   readonly fields: readonly string[]
 }
 
-/** Marks a schema with personal fields. Every command asks for its schema and for those of its events. */
+/**
+ * Marks a schema with personal fields. Every command asks for its schema and for those of its events, so a program
+ * without personal fields need not look at each.
+ */
 class Declaration extends Another {
+  static #isUsed = false
   readonly #declared: Declared
 
   constructor(schema: Schema, declared: Declared) {
     super(schema)
     this.#declared = declared
+    Declaration.#isUsed = true
   }
 
   static of(schema: Schema): Declared | undefined {
-    return #declared in schema ? schema.#declared : undefined
+    return Declaration.#isUsed && #declared in schema ? schema.#declared : undefined
   }
 }
 
@@ -103,7 +108,7 @@ function invalid(where: string, reason: string): never {
 const noFields: FieldTree = Object.freeze([])
 
 /** All personal fields of a schema. */
-const fieldsOf = (schema: Schema): FieldTree => Declaration.of(schema)?.all ?? noFields
+export const fieldsOf = (schema: Schema): FieldTree => Declaration.of(schema)?.all ?? noFields
 
 /** The names of all personal fields of a schema. */
 export const personalFieldsOf = (schema: Schema): readonly string[] => Declaration.of(schema)?.fields ?? []
@@ -116,9 +121,12 @@ export const replacePersonal = (
 ): unknown =>
   replaceFields(data, fieldsOf(schema), (item, place) => (SealedValue.is(item) ? replace(item, place) : item))
 
-/** The data without its personal fields; nothing if it is no record, in which they could not be found. */
-export const withoutPersonal = (schema: Schema, data: unknown): unknown =>
-  typeof data === 'object' ? replaceFields(data, fieldsOf(schema), () => undefined) : undefined
+/** Whether stored data holds a personal value in a field that the schema does not declare: a newer program does. */
+export const hasUndeclaredPersonal = (schema: Schema, data: Json): boolean =>
+  hasBox(replaceFields(data, fieldsOf(schema), () => undefined))
+
+const hasBox = (json: unknown): boolean =>
+  typeof json === 'object' && json !== null && (isAnyBox(json) || Object.values(json).some(hasBox))
 
 /** The data as it is, but with personal values in its personal fields. */
 export function withPersonalValues(schema: Schema, data: unknown): unknown {
@@ -138,15 +146,18 @@ export function withPersonalValues(schema: Schema, data: unknown): unknown {
   })
 }
 
-/** The values of the personal fields that have no key yet. */
-export function unsealedIn(schema: Schema, data: unknown): readonly SealedValue[] {
-  const unsealed: SealedValue[] = []
-  if (!hasPersonal(schema)) return unsealed
-  replaceFields(data, fieldsOf(schema), (value) => {
-    if (SealedValue.is(value) && SealedValue.isUnsealed(value)) unsealed.push(value)
+/** The values of the personal fields of some data. */
+export function personalIn(schema: Schema, data: unknown): readonly SealedValue[] {
+  const fields = fieldsOf(schema)
+  // As long as it gets without lists: a list that grows begins with room for many.
+  const found: SealedValue[] = new Array(fields.length)
+  let count = 0
+  replaceFields(data, fields, (value) => {
+    if (SealedValue.is(value)) found[count++] = value
     return value
   })
-  return unsealed
+  found.length = count
+  return found
 }
 
 /**
@@ -156,7 +167,10 @@ export function hasTypes(data: unknown): boolean {
   if (typeof data !== 'object' || data === null || SealedValue.is(data)) return false
   if (Array.isArray(data)) return data.some(hasTypes)
   if (!isPlain(data)) return true
-  for (const key in data) if (hasTypes((data as Readonly<Record<string, unknown>>)[key])) return true
+  for (const key in data) {
+    const item = (data as Readonly<Record<string, unknown>>)[key]
+    if (typeof item === 'object' && hasTypes(item)) return true
+  }
   return false
 }
 

@@ -18,6 +18,8 @@ import { Another } from './private-mark.ts'
 export interface SubjectKey {
   readonly id: string
   readonly subject: string
+  /** What the boxes begin with that it has sealed (`boxStartOf`). */
+  readonly boxStart: string
   /** Whether it is destroyed. */
   readonly isDestroyed: boolean
   /** Whether it is known that no other process has destroyed it. */
@@ -115,11 +117,10 @@ export class SealedValue {
     }
     if (parts === 0) return
     const sealed = key.seal(text)
-    const start = boxStart(key)
     let part = 0
     for (const value of all) {
       if (!SealedValue.isUnsealed(value)) continue
-      const box: Box = { $personal: start + partText(part++) + sealed }
+      const box: Box = { $personal: key.boxStart + partText(part++) + sealed }
       new Connected(box, value)
       value.#box = Object.freeze(box)
       value.#key = key
@@ -170,7 +171,7 @@ export class SealedValue {
     const subject = value.#subject
     const key = value.#key
     if (key === undefined || key.isDestroyed) return { subject, text, isClear: value.#isClear }
-    return { subject, key, box: Object.freeze({ $personal: boxStart(key) + partText(0) + key.seal(text) }) }
+    return { subject, key, box: Object.freeze({ $personal: key.boxStart + partText(0) + key.seal(text) }) }
   }
 
   /** Whether a box is the form of a value, as far as this can be known without its key. */
@@ -211,7 +212,7 @@ const sharedMax = 200
  * The text of a box is this, its part, and what is encrypted. Each string that is added costs memory until it is
  * stored.
  */
-const boxStart = (key: SubjectKey): string => `${format}${key.id}.`
+export const boxStartOf = (keyId: string): string => `${format}${keyId}.`
 const firstParts = ['0.', '1.', '2.', '3.']
 const partText = (part: number): string => firstParts[part] ?? `${part}.`
 

@@ -26,7 +26,7 @@ import {
 import { appendAgain } from './append-again.ts'
 import { isCertain } from './certainty.ts'
 import { isHeldUp, passFences } from './fence.ts'
-import { loadFrom } from './handed-state.ts'
+import { isOwned, loadAndAsk } from './handed-state.ts'
 import type { KernelLimits } from './limits.ts'
 import { LoadFailures } from './load-failures.ts'
 import type { Looks } from './looks.ts'
@@ -51,6 +51,8 @@ export interface ActorContext extends Answering {
   readonly ownership: Ownership | undefined
   /** The name under which this kernel appends and reserves streams. */
   readonly writer: string
+  /** Aborted when the kernel has stopped. */
+  readonly over: AbortSignal
   /** Makes a unique id, for decisions. */
   readonly newId: () => string
   /** Calls `turn` of the actor soon. */
@@ -141,7 +143,9 @@ export class Actor {
     if (this.#mailbox.length === 0 || this.#phase === 'busy') return
     if (this.#isDisowned && this.#phase === 'ready') this.#phase = 'cold'
     if (this.#isDisowned) this.#failures?.clear()
-    if (this.#phase !== 'ready' && this.#failures?.isPausing(nowMs)) this.#refuseAll(nowMs)
+    const isElsewhere = this.#isDisowned && this.#context.ownership?.owns(this.stream) === false
+    if (isElsewhere) this.#moveAway()
+    else if (this.#phase !== 'ready' && this.#failures?.isPausing(nowMs)) this.#refuseAll(nowMs)
     else if (this.#phase !== 'ready') this.#guard(this.#load())
     else if (this.#hasFences && this.#mailbox.some(isHeldUp)) this.#guard(this.#passFences())
     else this.#decide(nowMs)
@@ -159,12 +163,12 @@ export class Actor {
     const known = this.#phase === 'cold' ? this.#loaded : notLoaded
     this.#phase = 'busy'
     this.#isDisowned = false
-    const { environment, limits, warn } = this.#context
-    let isOwned = true
+    const { environment, warn } = this.#context
+    let isOurs = true
     try {
-      const load = () => loadFrom(this.#context, this.type, this.stream, known)
-      this.#loaded = await tryUpTo(limits.loadTriesMax, environment, load)
-      isOwned = await this.#isOwned()
+      const { loaded, owned } = await loadAndAsk(this.#context, this.type, this.stream, known)
+      this.#loaded = loaded
+      isOurs = owned
       this.#failures?.clear()
     } catch (cause) {
       this.#failures ??= new LoadFailures()
@@ -174,18 +178,13 @@ export class Actor {
       warn({ code: 'AGGREGATE_NOT_LOADED', message, cause, stream: this.stream })
       return this.#refuseAll(environment.now())
     }
-    if (isOwned) this.#becomeReady()
+    if (isOurs) this.#becomeReady()
     else this.#moveAway()
-  }
-
-  /** Whether this process decides the commands of the stream. Asked after each load (`ownership.ts`). */
-  async #isOwned(): Promise<boolean> {
-    const { ownership, limits, environment } = this.#context
-    return ownership === undefined || tryUpTo(limits.loadTriesMax, environment, () => ownership.confirm(this.stream))
   }
 
   /** Another process owns the stream: drops the state, and sends waiting commands there. */
   #moveAway(): void {
+    this.#isDisowned = false
     for (const pending of this.#mailbox.splice(0)) sendOn(this.#context.ownership!, this.stream, pending)
     this.#forget()
   }
@@ -242,8 +241,7 @@ export class Actor {
 
   /** For a round without events: answers if the stream ends where the state does, and otherwise decides again. */
   async #confirm(round: Round, looks: Looks): Promise<void> {
-    const { environment, limits } = this.#context
-    const look = tryUpTo(limits.loadTriesMax, environment, () => looks.end(this.stream))
+    const look = tryUpTo(this.#context, () => looks.end(this.stream))
     const end = await look.catch((error: unknown) => ({ error }))
     if ('error' in end) {
       for (const pending of round.commands) failUnconfirmed(this.stream, pending, end.error)
@@ -328,17 +326,17 @@ export class Actor {
    * another process, it waits for a turn first.
    */
   async #refresh(conflicts: number, reserved: boolean): Promise<void> {
-    const { turns, environment } = this.#context
+    const { turns, environment, over } = this.#context
     const isWanted = () => this.#mailbox.some(({ isAnswered }) => !isAnswered)
     try {
       if (reserved || conflicts >= lossesBeforeTurn) this.#hasTurn = await turns.take(this.stream, isWanted, conflicts)
     } catch {
       // The store is unavailable. The load below meets that too: it tries again, and reports it.
-      await pauseAfter(environment, conflicts)
+      await pauseAfter(environment, conflicts, over)
     }
     try {
       this.#loaded = await catchUp(this.#context, this.type, this.stream, this.#loaded)
-      if (await this.#isOwned()) this.#becomeReady()
+      if (await isOwned(this.#context, this.stream)) this.#becomeReady()
       else this.#moveAway()
     } catch (error) {
       if (error instanceof StreamReplaced) this.#loaded = notLoaded
@@ -350,7 +348,8 @@ export class Actor {
 
   /** An append failed. If it is certain that nothing was stored, the callers get the error. */
   async #repeat(round: Round, first: unknown): Promise<void> {
-    const again = await appendAgain(this.#context, round.commits, first, this.stream)
+    const again = await appendAgain(this.#context, round, first, this.stream)
+    this.#hasTurn ||= again.hasTurn
     if ('results' in again) return this.#settle(round, again.results)
     const { error } = again
     if (isCertain(error)) return this.#giveUp(round, error)

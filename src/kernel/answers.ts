@@ -42,9 +42,10 @@ export function stateAfter({ decided }: PendingCommand, { sequence, position, ch
 
 /** Answers a command that this round stored. */
 export function answerAccepted(pending: PendingCommand, receipt: Receipt): void {
-  const { commit, data, state } = pending.decided as DecidedEvents
+  const decided = pending.decided as DecidedEvents
   const { sequence, position } = receipt
-  pending.succeed({ accepted: true, state, sequence, position, events: acceptedEvents(commit, data, receipt) })
+  const events = acceptedEvents(decided, receipt)
+  pending.succeed({ accepted: true, state: decided.state, sequence, position, events })
 }
 
 /** Answers a command without events, with the state that it was decided on. */

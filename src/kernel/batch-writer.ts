@@ -1,17 +1,17 @@
 /** Writes the batches of the commit queue, and tells an observer of each. */
 import type { Observing } from '../runtime/observing.ts'
-import type { WriteGroups } from '../store/commit-queue.ts'
+import { together, type WriteGroups } from '../store/commit-queue.ts'
 import type { AppendResult, EventStore } from '../store/store.ts'
 
 /** @param observing absent if nobody observes */
 export function batchWriter(events: EventStore, writer: string, observing: Observing | undefined): WriteGroups {
-  const write: WriteGroups = (groups) => events.append(groups.length === 1 ? groups[0]! : groups.flat(), { writer })
+  const write: WriteGroups = (groups) => events.append(together(groups), { writer })
   return observing === undefined ? write : observed(observing, events.name, write)
 }
 
 function observed(observing: Observing, store: string, write: WriteGroups): WriteGroups {
   return async (groups, writers) => {
-    const commits = groups.flat()
+    const commits = together(groups)
     const span = observing.start('batch', {
       store,
       commandIds: commits.map(({ id }) => id),

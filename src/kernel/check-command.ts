@@ -2,7 +2,7 @@
 import { checkInput, leftOutData } from '../domain/command-input.ts'
 import { DefinitionError, InputError } from '../domain/error.ts'
 import { nestedTooDeep } from '../domain/own-copy.ts'
-import { hasPersonal, withoutPersonal } from '../domain/personal-schema.ts'
+import { fieldsOf, hasPersonal } from '../domain/personal-schema.ts'
 import type { Schema } from '../domain/schema.ts'
 import { freezeParts } from '../runtime/freeze.ts'
 import { checkMetadata, checkTags } from '../store/commit.ts'
@@ -13,7 +13,7 @@ import { digestOf, digestWithin } from './digest.ts'
 import type { DispatchOptions } from './dispatch-options.ts'
 import { originOf } from './ownership.ts'
 import type { KeyRing } from './personal/key-ring.ts'
-import { fencing, ownValues } from './personal/sealing-fence.ts'
+import { fencing, noValues, ownValues } from './personal/sealing-fence.ts'
 
 /** The parts of a kernel that its checks need. */
 export interface Checking {
@@ -54,10 +54,10 @@ export function checkCommand(
   if ('issues' in checked) {
     throw new InputError('COMMAND_INVALID', { aggregate: type.name, command: name, issues: checked.issues })
   }
-  const isPersonal = keys !== undefined && hasPersonal(schema)
-  const input = freezeParts(isPersonal ? ownValues(keys, schema, checked.value) : checked.value)
+  const own = keys !== undefined && hasPersonal(schema) ? ownValues(keys, schema, checked.value) : undefined
+  const input = freezeParts(own === undefined ? checked.value : own.input)
   const { derivedId, ownId, isRepeated = false, commandId = derivedId } = options
-  const { fence, isStillClear, isClearAtFirst } = fencing(keys, schema, input.value, options)
+  const { fence, isStillClear, isClearAtFirst, time } = fencing(keys, own?.values ?? noValues, options)
   if (options.commandId !== undefined) checkCallersId(options.commandId)
   return {
     name,
@@ -66,11 +66,13 @@ export function checkCommand(
     isInputOpen: !input.isWhole,
     commandId: commandId ?? ownId ?? newCommandId(),
     repeatable: commandId !== undefined || isRepeated,
+    mayBeRepeated: commandId !== undefined || ownId !== undefined,
     mark: { name, digest: digest ?? digestOf(leftOutData(schema, checked.value)) },
     isDerived: options.commandId === undefined && derivedId !== undefined,
     fence,
     isStillClear,
     isClearAtFirst,
+    time,
     isRepeated,
     expectedSequence: options.expectedSequence,
     metadata: checkMetadata(options.metadata),
@@ -80,9 +82,11 @@ export function checkCommand(
 }
 
 function digestOfGiven(type: AggregateType, name: string, schema: Schema, data: unknown, sizeMax: number): number {
-  const digest = digestWithin(data, sizeMax)
-  if (digest === 'endless') throw nestedTooDeep(dataOf)
   // A digest of personal data would let everybody try which data it was.
-  if (digest !== 'large') return hasPersonal(schema) ? digestOf(withoutPersonal(schema, data)) : digest
+  const isPersonal = hasPersonal(schema)
+  const digest = digestWithin(data, sizeMax, isPersonal ? fieldsOf(schema) : undefined)
+  if (digest === 'endless') throw nestedTooDeep(dataOf)
+  // Data that is no record may be a text that holds them.
+  if (digest !== 'large') return isPersonal && typeof data !== 'object' ? digestOf(undefined) : digest
   throw new InputError('COMMAND_TOO_LARGE', { aggregate: type.name, command: name, sizeMax })
 }

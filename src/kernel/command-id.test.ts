@@ -1,7 +1,7 @@
 /** Exactly once: a command with an id has one effect and one answer, however often and wherever it is sent. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { codesOf, logOf, stands, startVaults, watched } from '../../test/support/kernel/rig.ts'
+import { codesOf, logOf, settled, stands, startVaults, watched } from '../../test/support/kernel/rig.ts'
 import { commit, memory } from '../index.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 
@@ -53,6 +53,30 @@ describe('The same command id', () => {
     assert.deepEqual(await vault.openOnce({}, { commandId: 'open' }), opened)
     assert.deepEqual(await vault.openOnce({}, { commandId: 'open' }), opened)
     assert.deepEqual(await codesOf([vault.openOnce({}, { commandId: 'another' })]), ['Open'])
+  })
+
+  test('that was told no by one process is not stored by another, which decided it behind a command that is not stored yet', async () => {
+    const store = memory()
+    const watch = watched(store)
+    await using slow = await startVaults({ store: watch.store })
+    await using other = await startVaults({ store })
+    const { promise: arrival, resolve: arrive } = Promise.withResolvers<void>()
+    watch.disturb(({ method }) => (method === 'append' ? arrival : undefined))
+    const caller = new AbortController()
+    const { signal } = caller
+    const added = slow.vault('a').add({ amount: 10 })
+    const given = codesOf([slow.vault('a').take({ amount: 10 }, { commandId, signal })])
+    await settled()
+    // The caller of the slow process asks another one, as after a broken connection.
+    caller.abort()
+    await given
+    assert.deepEqual(await codesOf([other.vault('a').take({ amount: 10 }, { commandId })]), ['TooLittle'])
+    arrive()
+    await added
+    assert.deepEqual(
+      (await logOf(store)).map(({ type }) => type),
+      ['Added'],
+    )
   })
 
   test('of another command, or with other data, is refused, whatever the other would have decided', async () => {

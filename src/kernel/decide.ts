@@ -64,10 +64,14 @@ export class DecisionContext {
 export interface DecidedEvents {
   readonly kind: 'events'
   readonly commit: Commit
-  /** The data of each event, as callers get it. */
-  readonly data: readonly unknown[]
+  /** The data of events that callers get in another form than the stored one. Most commits have none. */
+  readonly outputs: readonly unknown[] | undefined
   readonly state: unknown
 }
+
+/** The data of an event of a decision, as callers get it. */
+export const dataOf = ({ commit, outputs }: DecidedEvents, index: number): unknown =>
+  outputs !== undefined && index in outputs ? outputs[index] : commit.events[index]!.data
 
 /** The result of a decision, before anything is stored. */
 export type Decided =
@@ -87,7 +91,8 @@ class DecisionMoment implements Moment {
   }
 
   get now(): Date {
-    return new Date(this.#context.nowMs)
+    const { nowMs } = this.#context
+    return new Date(this.#command.time?.at(nowMs) ?? nowMs)
   }
 
   get newId(): () => string {
@@ -120,24 +125,26 @@ export function decide(state: unknown, sequence: number, command: CheckedCommand
   const verdict = judge(state, command, context)
   if (verdict === undefined) return nothing
   if (verdict instanceof Rejection) return rejectedOf(verdict)
-  const offered = Array.isArray(verdict) ? verdict : [verdict]
-  if (offered.length === 0) return nothing
+  const isList = Array.isArray(verdict)
+  const length = isList ? verdict.length : 1
+  if (length === 0) return nothing
 
   let next = state
-  const { length } = offered
   checkEventCount(stream, length, limits)
   copier.size = 0
   const stored: CommitEvent[] = new Array(length)
-  const outputs: unknown[] = new Array(length)
+  let outputs: unknown[] | undefined
   const { commandId } = command
   const metadata = context.epoch === undefined ? command.metadata : withEpoch(command.metadata, context.epoch)
   for (let i = 0; i < length; i++) {
-    const event = offered[i] as NewEvent
+    const event = (isList ? verdict[i] : verdict) as NewEvent
     const fold = foldOf(type, stream, command, event)
     const { kind } = fold
     const { stored: copy, output } = storedForm(kind, event.data, copier)
     // Frozen before other code sees it, so that callers get what was stored. A copy is already frozen.
     const data = output === copy ? copy : freezeParts(output).value
+    if (data !== copy) outputs ??= new Array(length)
+    if (outputs !== undefined) outputs[i] = data
     const tags = kind.tagsOf === undefined ? command.tags : tagsOf(kind, data, command)
     const revision = kind.revisions.length
     // 0, as when the event is loaded: no aggregate can depend on a position.
@@ -156,12 +163,11 @@ export function decide(state: unknown, sequence: number, command: CheckedCommand
     next = evolve(fold, next, applied, command, context)
     copier.size += sizeOfLabels(metadata, tags)
     stored[i] = { type: kind.type, revision, data: copy, metadata, tags }
-    outputs[i] = data
   }
   const header = { expected: sequence, id: commandId, recordedAt: nowMs, command: command.mark }
   const commit = new Commit(stream, header, stored, copier.size, !command.repeatable)
   checkSize(commit, limits)
-  return { kind: 'events', commit, data: outputs, state: next }
+  return { kind: 'events', commit, outputs, state: next }
 }
 
 /** Whether a command would have events on a state. If it would fail there, it would have none. */

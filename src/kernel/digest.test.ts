@@ -1,7 +1,8 @@
 /** Which data counts as the same if an id is used a second time. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { digestOf } from './digest.ts'
+import { treeOf } from '../domain/personal-fields.ts'
+import { digestOf, digestWithin } from './digest.ts'
 
 /** Asserts that all of these have different digests. */
 function areOthers(...values: readonly unknown[]): void {
@@ -27,4 +28,20 @@ test('bytes differ by each byte, by their number, and by the type of the list', 
   areOthers(bytes, bytes.buffer, new DataView(bytes.buffer), new Uint16Array(bytes.buffer), [...bytes])
   assert.equal(digestOf(bytes), digestOf(Buffer.from(bytes)))
   assert.equal(digestOf(bytes.subarray(3, 9)), digestOf(new Uint8Array(6).fill(7)))
+})
+
+test('fields that are left out count for the size only, wherever they are', () => {
+  const data = (secret: string) => ({
+    id: '1',
+    email: secret,
+    tags: [{ note: secret, of: 'a' }],
+    address: { toJSON: () => ({ city: secret, country: 'GB' }) },
+  })
+  const without = treeOf(['email', 'tags.note', 'address.city'])
+  const digest = (secret: string, sizeMax = 1000) => digestWithin(data(secret), sizeMax, without)
+  const rest = { id: '1', tags: [{ of: 'a' }], address: { country: 'GB' } }
+  assert.equal(digest('a@b.org'), digest('somebody else'))
+  assert.equal(digest('a@b.org'), digestOf(rest))
+  assert.notEqual(digest('a@b.org'), digestOf({ ...rest, id: '2' }))
+  assert.equal(digest('a'.repeat(400), 1000), 'large')
 })

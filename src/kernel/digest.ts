@@ -10,6 +10,7 @@
  * caller's own. Every command passes here, so the lanes are two variables of this module, and nothing is allocated.
  */
 import { depthMax, isPlain, sizeOfScalar } from '../domain/json.ts'
+import { branchOf, type FieldTree } from '../domain/personal-fields.ts'
 
 const kinds = {
   nothing: 1,
@@ -26,6 +27,8 @@ const firstA = 0xdeadbeef | 0
 const firstB = 0x41c6ce57
 const factorA = 0x9e3779b1
 const factorB = 0x5f356495
+
+const hasOwn = Object.prototype.hasOwnProperty
 
 let a = firstA
 let b = firstB
@@ -44,16 +47,17 @@ export function digestOf(value: unknown): number {
  * The same for a value that may be too large. It stops as soon as the limit is reached.
  *
  * @param charactersMax the approximate limit, in characters of JSON; each byte of binary data counts as one
+ * @param without fields that count for the size, but not for the digest; a value without fields has none then
  * @returns `large` if the value is larger, `endless` if it is larger and nested too deep
  */
-export function digestWithin(value: unknown, charactersMax: number): number | 'large' | 'endless' {
+export function digestWithin(value: unknown, charactersMax: number, without?: FieldTree): number | 'large' | 'endless' {
   a = firstA
   b = firstB
   size = 0
   sizeMax = charactersMax
   isDeep = false
   try {
-    add(value, 0)
+    add(value, 0, without)
   } catch {
     if (size > charactersMax) return isDeep ? 'endless' : 'large'
     // A getter or a proxy of the caller threw. The schema will say what is wrong with it.
@@ -93,7 +97,7 @@ function addText(text: string): void {
   mix(text.length)
 }
 
-function add(value: unknown, depth: number): void {
+function add(value: unknown, depth: number, without?: FieldTree): void {
   switch (typeof value) {
     case 'string':
       count(value.length + 2)
@@ -114,7 +118,7 @@ function add(value: unknown, depth: number): void {
       isDeep ||= depth >= depthMax
       if (value === null || depth >= depthMax) addNothing()
       else if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) addBytes(value)
-      else addObject(value, depth + 1)
+      else addObject(value, depth + 1, without)
       break
     case 'undefined':
       addNothing()
@@ -149,18 +153,18 @@ function addBytes(given: ArrayBufferView | ArrayBuffer): void {
   mix(byteLength)
 }
 
-function addObject(value: object, depth: number): void {
+function addObject(value: object, depth: number, without: FieldTree | undefined): void {
   const { toJSON } = value as { readonly toJSON?: unknown }
   // Most values are plain records. The other checks would cost more than mixing one.
   if (toJSON === undefined && Object.getPrototypeOf(value) === Object.prototype) {
-    addRecord(value as Readonly<Record<string, unknown>>, depth)
+    addRecord(value as Readonly<Record<string, unknown>>, depth, without)
   } else if (Array.isArray(value)) {
     count(2)
     mix(kinds.list)
-    for (let i = 0; i < value.length; i++) add(value[i], depth)
+    for (let i = 0; i < value.length; i++) add(value[i], depth, without)
     mix(value.length)
   } else if (typeof toJSON === 'function') {
-    add(toJSON.call(value), depth)
+    add(toJSON.call(value), depth, without)
   } else if (value instanceof Map || value instanceof Set) {
     count(2)
     mix(kinds.entries)
@@ -169,26 +173,33 @@ function addObject(value: object, depth: number): void {
   } else {
     // A regular expression or a boxed number keeps its value in private, so its text counts too.
     if (!isPlain(value)) addCounted(String(value))
-    addRecord(value as Readonly<Record<string, unknown>>, depth)
+    addRecord(value as Readonly<Record<string, unknown>>, depth, without)
   }
 }
 
 /** Each property is mixed alone, and the results are added, so the order of keys does not matter. */
-function addRecord(record: Readonly<Record<string, unknown>>, depth: number): void {
+function addRecord(record: Readonly<Record<string, unknown>>, depth: number, without: FieldTree | undefined): void {
   count(2)
   mix(kinds.record)
   const beforeA = a
   const beforeB = b
   let sumA = 0
   let sumB = 0
-  for (const key of Object.keys(record)) {
+  // Without the list of keys that `Object.keys` makes.
+  for (const key in record) {
+    if (!hasOwn.call(record, key)) continue
     const item = record[key]
     if (item === undefined) continue
     a = firstA
     b = firstB
     count(key.length + 3)
+    const branch = without === undefined ? undefined : branchOf(without, key)
+    if (branch !== undefined && branch.within === undefined) {
+      add(item, depth)
+      continue
+    }
     addText(key)
-    add(item, depth)
+    add(item, depth, branch?.within)
     sumA = (sumA + a) | 0
     sumB = (sumB + b) | 0
   }

@@ -1,8 +1,14 @@
 /** How a command is sent to the kernel: as its caller wants it, and how it came here. */
 import type { CommandOptions } from '../domain/command.ts'
 
-/** Called before a command is decided. If it throws, the command fails with that error. */
-export type Fence = () => Promise<void>
+/**
+ * Called before a command is decided. If it throws, the command fails with that error.
+ *
+ * @param wantedMs given if the decision asks for the time, and the time of the command is not fixed yet
+ * @returns the time at which the command is decided, if the sender keeps it (`fixed-time.ts`); both in milliseconds
+ *   since 1970
+ */
+export type Fence = (wantedMs?: number) => Promise<number | undefined>
 
 export interface DispatchOptions extends CommandOptions {
   /** The id of a reaction's command, made from its cause (`derivedCommandId`). */

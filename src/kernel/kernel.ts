@@ -22,7 +22,7 @@ import { batchWriter } from './batch-writer.ts'
 import { type Checking, checkCommand } from './check-command.ts'
 import { type Begun, marked, tellRefused, tellStarted } from './command-observation.ts'
 import type { DispatchOptions } from './dispatch-options.ts'
-import { type HandedState, type HeldState, handedState, receivedState } from './handed-state.ts'
+import { type DroppedState, type HandedState, type HeldState, handedState, receivedState } from './handed-state.ts'
 import { type HistoryRead, historyOf } from './history.ts'
 import type { KernelLimits } from './limits.ts'
 import { Looks } from './looks.ts'
@@ -75,6 +75,8 @@ export class Kernel {
   #inFlight = 0
   #stopping = false
   #whenQuiet: (() => void) | undefined
+  /** Ends what goes on for commands that nobody waits for any more. */
+  readonly #over = new AbortController()
 
   constructor(options: KernelOptions) {
     const { events, snapshots, aggregates, defaults, environment, limits, warn, observing } = options
@@ -110,8 +112,9 @@ export class Kernel {
       readings: new Readings(),
       ignoredSnapshots: new Set(),
       writer,
+      over: this.#over.signal,
       looks,
-      turns: new Turns(events, environment, writer),
+      turns: new Turns(events, environment, writer, this.#over.signal),
       // A stream has one actor, which appends one round at a time. So two groups never contain the same stream.
       ownership: options.ownership,
       queue: new CommitQueue(batchWriter(events, writer, observing), {
@@ -128,6 +131,11 @@ export class Kernel {
   /** The number of aggregates in memory, and of commands that are not answered yet. */
   get load(): { readonly liveAggregates: number; readonly commandsInFlight: number } {
     return { liveAggregates: this.#passivation.live, commandsInFlight: this.#commandsInFlight }
+  }
+
+  /** How many commands wait for an aggregate. Those that are under way to the store do not. */
+  waiting({ aggregate, id }: StreamId): number {
+    return this.#types.get(aggregate)?.live.get(id)?.waiting ?? 0
   }
 
   /**
@@ -224,13 +232,16 @@ export class Kernel {
   }
 
   /** Drops the states of streams that this process does not own any more. Commands in progress end first. */
-  disown(isOwned: (stream: StreamId) => boolean): readonly HeldState[] {
-    const dropped: HeldState[] = []
+  disown(isOwned: (stream: StreamId) => boolean): readonly DroppedState[] {
+    const dropped: DroppedState[] = []
     for (const { type, live } of this.#types.values()) {
       for (const actor of live.values()) {
         const { stream, loaded } = actor
         if (isOwned(stream)) continue
-        if (loaded !== undefined) dropped.push({ stream, take: () => handedState(type, stream, loaded) })
+        if (loaded !== undefined) {
+          const take = () => handedState(type, stream, loaded)
+          dropped.push({ stream, sequence: loaded.sequence, take })
+        }
         if (actor.idle) this.#passivation.remove(actor)
         else actor.disown()
       }
@@ -265,6 +276,7 @@ export class Kernel {
     this.#stopping = true
     await waitAtMost(this.#environment, this.#limits.stopTimeoutMs, this.#drain())
     this.abandonAll()
+    this.#over.abort(null)
     this.#passivation.stop()
   }
 

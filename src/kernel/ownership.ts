@@ -4,7 +4,8 @@
  *
  * After each load, the process asks whether it still owns the stream. The question comes after the load because then no
  * later owner has stored any of the events that were loaded. If a later owner stores something after the question, the
- * next append conflicts, and the stream is loaded again. So the epochs of a stream's events never go down.
+ * next append conflicts, and the stream is loaded again. So the epochs of a stream's events never go down. A state that
+ * was here before the question, and that is the newest after it, needs no other one (`loadAndAsk`).
  */
 import type { Outcome } from '../domain/outcome.ts'
 import { ownCopy } from '../domain/own-copy.ts'
@@ -26,6 +27,8 @@ export interface Ownership {
    * @throws StoreError
    */
   confirm(stream: StreamId): Promise<boolean>
+  /** Whether it does, as far as is known here. */
+  owns(stream: StreamId): boolean
   /** Sends a command to the owner of its stream, which is another process. */
   sendOn(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome>
 }

@@ -7,7 +7,7 @@ import type { Span } from '../runtime/observing.ts'
 import type { CheckedCommand } from './checked-command.ts'
 import { endOf, failedWith } from './command-observation.ts'
 import type { Decided } from './decide.ts'
-import type { DispatchOptions, Fence } from './dispatch-options.ts'
+import type { DispatchOptions } from './dispatch-options.ts'
 
 export class PendingCommand {
   readonly command: CheckedCommand
@@ -43,7 +43,7 @@ export class PendingCommand {
     return this.command.repeatable
   }
 
-  get fence(): Fence | undefined {
+  get fence(): (() => Promise<void>) | undefined {
     return this.command.fence
   }
 
@@ -53,7 +53,8 @@ export class PendingCommand {
 
   /** Whether it may be decided now: it has no fence, or the fence let it pass since the state was loaded. */
   get isClear(): boolean {
-    return this.#isClear && this.command.isStillClear?.() !== false
+    const { isStillClear, time } = this.command
+    return this.#isClear && isStillClear?.() !== false && time?.isMissing !== true
   }
 
   /** Tells an observer of its end, and of its first decision. */

@@ -50,8 +50,9 @@ export class Round {
   /**
    * Decides the waiting commands. It ends early when it has taken too long, before a command whose fence must be asked
    * first, and before a second command with the same id. The second one needs the answer of the first, and later
-   * commands must not overtake it. It also ends before a reaction's command that would have no events on the stored
-   * state (`mayFollow`).
+   * commands must not overtake it. It also ends before a command that another process may be asked to decide too, if it
+   * would have no events on the stored state (`mayFollow`), and before one whose decision asks for a time that is not
+   * fixed yet (`fixed-time.ts`).
    *
    * @param waiting the commands; those that are not decided stay in it
    * @param loaded the durable state
@@ -96,13 +97,14 @@ export class Round {
         } catch (error) {
           decided = { kind: 'failed', error }
         }
+        if (command.time?.isMissing === true) break
         if (beganAt !== undefined && isExpected) {
           tellDecision(observing!, pending, decided, { stream: scope.stream, sequence, beganAt })
         }
         if (decided.kind === 'events') {
           commits[commitCount++] = decided.commit
           state = decided.state
-          sequence += decided.data.length
+          sequence += decided.commit.events.length
         }
         pending.decideAs(decided, commitCount > 0)
         commands[commandCount++] = pending
@@ -162,12 +164,13 @@ export class Round {
 }
 
 /**
- * Whether a command may be decided behind others of its round. Another process that takes over a reaction decides its
- * command on the stored state. If it has no events there, that is an answer, and nothing would keep this round from
- * being stored later with the other answer. If it has events there too, only one of the two commits can be stored.
+ * Whether a command may be decided behind others of its round. Another process may be asked to decide it too: one that
+ * takes over a reaction or the stream, or whom the caller asks after a broken connection. It decides on the stored
+ * state. If the command has no events there, that is an answer, and nothing would keep this round from being stored
+ * later with the other answer. If it has events there too, only one of the two commits can be stored.
  */
 function mayFollow(command: CheckedCommand, { state }: LoadedState, context: DecisionContext): boolean {
-  if (command.isClearAtFirst) return true
+  if (!command.mayBeRepeated) return true
   return command.expectedSequence === undefined && hasEvents(state, command, context)
 }
 

@@ -33,3 +33,15 @@ test('a turn that is given back is over at once, and not only when its time is o
   await environment.advance(1)
   assert.deepEqual(await store.reserve([stream], 'other', 1000), [true])
 })
+
+test('after the stop nobody waits for a turn any more, and no timer is left', async () => {
+  const environment = manualEnvironment()
+  const over = new AbortController()
+  const store = { reserve: async (streams: readonly unknown[]) => streams.map(() => false) }
+  const turn = new Turns(store, environment, 'writer', over.signal).take({ aggregate: 'a', id: 'b' }, () => true, 0)
+  await environment.advance(20)
+  assert.equal(environment.timers, 1)
+  over.abort()
+  assert.equal(await turn, false)
+  assert.equal(environment.timers, 0)
+})

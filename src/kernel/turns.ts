@@ -33,13 +33,16 @@ export class Turns {
   readonly #store: Pick<EventStore, 'reserve'>
   readonly #environment: Environment
   readonly #writer: string
+  readonly #over: AbortSignal | undefined
   #waiting: Waiting[] = []
   #isAsking = false
 
-  constructor(store: Pick<EventStore, 'reserve'>, environment: Environment, writer: string) {
+  /** @param over from then on no command waits, so it does not ask again */
+  constructor(store: Pick<EventStore, 'reserve'>, environment: Environment, writer: string, over?: AbortSignal) {
     this.#store = store
     this.#environment = environment
     this.#writer = writer
+    this.#over = over
   }
 
   /**
@@ -77,14 +80,14 @@ export class Turns {
         )
         for (const [i, each] of asked.entries()) {
           if (reserved[i]!) each.resolve(true)
-          else if (each.isWanted()) this.#waiting.push(each)
+          else if (each.isWanted() && this.#over?.aborted !== true) this.#waiting.push(each)
           else each.resolve(false)
         }
       } catch (error) {
         for (const { reject } of asked) reject(error)
       }
       if (this.#waiting.length === 0) break
-      await sleep(environment, pauseMs * (0.5 + environment.random()))
+      await sleep(environment, pauseMs * (0.5 + environment.random()), this.#over)
     }
     this.#isAsking = false
   }

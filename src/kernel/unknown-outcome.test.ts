@@ -11,7 +11,8 @@ import {
   until,
   watched,
 } from '../../test/support/kernel/rig.ts'
-import { OutcomeUnknownError, StoreError } from '../index.ts'
+import { memory, OutcomeUnknownError, StoreError } from '../index.ts'
+import type { Commit } from '../store/commit.ts'
 import { manualEnvironment } from '../testing/manual-environment.ts'
 
 /** Moves the clock until a promise has settled. */
@@ -52,6 +53,26 @@ describe('An append whose answer is lost', () => {
     }
   }
 
+  test('is not repeated any more after the stop, when nobody waits for it', async () => {
+    const watch = watched()
+    const environment = manualEnvironment()
+    const log = recorder()
+    const vaults = await startVaults({ store: watch.store, environment, log })
+    await vaults.vault('a').add({ amount: 1 })
+    watch.disturb(({ method }) => (method === 'append' || method === 'readStream' ? 'before' : undefined))
+    const callers = new AbortController()
+    const { signal } = callers
+    const answers = ['a', 'b'].map((id) => stands(vaults.vault(id).add({ amount: 1 }, { signal })))
+    await until('both are tried again', () => environment.timers >= 2)
+    callers.abort()
+    await Promise.all(answers)
+    const appends = watch.count('append')
+    await pass(environment, vaults.stop())
+    assert.equal(environment.timers, 0)
+    await environment.advance(10_000)
+    assert.equal(watch.count('append'), appends)
+  })
+
   test('and that another write follows is distinguished from one that never arrived', async () => {
     const watch = watched()
     const environment = manualEnvironment()
@@ -76,6 +97,45 @@ describe('An append whose answer is lost', () => {
     const { amounts } = await vaults.vault('a').state()
     assert.deepEqual(amounts, [1, 3, 2, 2, 3])
   })
+
+  for (const arrives of [true, false]) {
+    const name = arrives ? 'it arrives after the reservation' : 'it never arrives'
+    test(`is not decided again because the stream is reserved for another writer: ${name}`, async (t) => {
+      const inner = memory()
+      const watch = watched(inner)
+      const environment = manualEnvironment()
+      await using vaults = await startVaults({ store: watch.store, environment })
+      const other = await inner.open({ now: () => environment.now(), warn: () => {} })
+      t.after(() => other.close())
+      await vaults.vault('a').add({ amount: 10 })
+      watch.forget()
+      let first: readonly unknown[] | undefined
+      watch.disturb(({ method, args }) => {
+        if (method !== 'append' || first !== undefined) return undefined
+        first = args
+        return 'before'
+      })
+      const taken = vaults.vault('a').try.take({ amount: 10 })
+      await settled()
+      const reservedAt = environment.now()
+      await other.reserve([{ aggregate: 'vault', id: 'a' }], 'the other', 200)
+      let isLate = arrives
+      watch.disturb(({ method }) => {
+        if (!isLate || method !== 'reserve' || environment.now() < reservedAt + 200) return undefined
+        isLate = false
+        return other.append(first![0] as readonly Commit[], first![1] as { readonly writer: string })
+      })
+      await pass(environment, taken)
+      const outcome = await taken
+      assert.ok(outcome.accepted, 'it is stored')
+      assert.deepEqual([outcome.sequence, outcome.events.length, outcome.state.amounts], [2, 1, [10, -10]])
+      assert.equal((await logOf(inner)).length, 2)
+      assert.ok(watch.count('reserve') > 1)
+      assert.equal(isLate, false)
+      await environment.advance(5000)
+      assert.equal((await other.reserve([{ aggregate: 'vault', id: 'a' }], 'the other', 1))[0], true)
+    })
+  }
 
   test('is found by its id when repeating it does not help', async () => {
     const watch = watched()

@@ -55,10 +55,17 @@ export function freezeParts<Value>(value: Value, marks = false): FrozenParts<Val
   return { value: kept, isWhole: !isOpen }
 }
 
-/** Freezes a record without nested objects, as most are. @returns false if it is not such a record */
+/**
+ * Freezes a record without nested objects except personal values, as most are.
+ *
+ * @returns false if it is not such a record
+ */
 function isFlat(value: object): boolean {
   if (Object.getPrototypeOf(value) !== Object.prototype) return false
-  for (const key in value) if (isPart((value as Fields)[key])) return false
+  for (const key in value) {
+    const item = (value as Fields)[key]
+    if (isPart(item) && !SealedValue.is(item)) return false
+  }
   Object.freeze(value)
   return true
 }

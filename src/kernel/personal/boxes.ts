@@ -51,6 +51,7 @@ function openedBox(box: Box, key: SubjectKey): Json {
 const noKey: SubjectKey = Object.freeze({
   id: '',
   subject: 'unknown',
+  boxStart: '',
   isDestroyed: true,
   isConfirmed: true,
   seal: () => '',

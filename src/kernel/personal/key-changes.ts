@@ -21,9 +21,17 @@ interface Change<Result> {
   readonly result: Result
 }
 
+/** What a change needs. */
+export interface Changing {
+  readonly store: KeyStore
+  readonly environment: Environment
+  /** From then on it is not tried again. */
+  readonly over?: AbortSignal
+}
+
 /** Reads and saves again and again, until the step was saved or none is necessary. */
 export async function untilSaved<Result>(
-  { store, environment }: { readonly store: KeyStore; readonly environment: Environment },
+  { store, environment, over }: Changing,
   compute: () => Promise<Change<Result>>,
   mostTries: number = triesMax,
 ): Promise<Result> {
@@ -36,7 +44,8 @@ export async function untilSaved<Result>(
       // After any failure it is read again, and that shows whether the step was saved.
       const isRetryable = isOvertaken(error) || (error as { retryable?: boolean }).retryable === true
       if (!isRetryable || tries >= mostTries) throw error
-      await pauseAfter(environment, Math.min(tries, 3))
+      await pauseAfter(environment, Math.min(tries, 3), over)
+      if (over?.aborted) throw error
     }
   }
 }

@@ -1,6 +1,7 @@
 /** For whom one waits who destroys a key. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { codesOf, settled } from '../../../test/support/kernel/rig.ts'
 import { heldStore } from '../../../test/support/stores/held-store.ts'
 import { systemCipher } from '../../application/system-cipher.ts'
 import { memory, StoreError } from '../../index.ts'
@@ -77,6 +78,17 @@ test('a process that stands still is waited for until it cannot use its keys, on
   await environment.advance(0)
 })
 
+test('nobody waits for the other processes any more when its own process stops', async (t) => {
+  const { environment, ring, standing } = await ringsInTime(t)
+  const one = ring()
+  await opened(standing(), await sealedBy(one, 'ada', 'secret'))
+  const destroying = assert.rejects(one.destroy('ada'), { code: 'STOPPED' })
+  await environment.advance(100)
+  await one.close()
+  await destroying
+  assert.equal(environment.timers, 0)
+})
+
 test('an answer about destroyed keys counts from when it was asked for, not from when it came', async () => {
   const environment = manualEnvironment()
   const place = memory()
@@ -144,6 +156,39 @@ test('a process that may only read the key store reads values, and knows soon th
   assert.ok(refused > 0)
   await took(reader.close())
 })
+
+for (const nth of [1, 2]) {
+  test(`a ring that is closed at its look ${nth} for others does not say that nobody has the key`, async () => {
+    const environment = manualEnvironment()
+    const place = memory()
+    const { store, hold } = heldStore(place)
+    const [one, other] = await Promise.all([place, store].map((each) => each.open({ warn: () => {}, now: Date.now })))
+    const standing = { ...environment, after: () => () => {} }
+    await sealedBy(new KeyRing({ store: one!, cipher: systemCipher(), environment: standing }), 'ada', 'secret')
+    const ring = new KeyRing({ store: other!, cipher: systemCipher(), environment })
+    await sealedBy(ring, 'ada', 'secret')
+    // Its last question has no answer yet, so it is not closed in good order.
+    const asking = hold('answer', 'loadRowsWithCheckpoint')
+    await environment.advance(1000)
+    await asking.isThere
+    const looks = Array.from({ length: nth }, () => hold('answer', 'listRows'))
+    const destroyed = codesOf([ring.destroy('ada')])
+    for (const look of looks.slice(0, -1)) {
+      await look.isThere
+      look.release()
+      await settled()
+      await environment.advance(10)
+    }
+    await looks.at(-1)!.isThere
+    void ring.close()
+    await environment.advance(1000)
+    looks.at(-1)!.release()
+    assert.deepEqual(await destroyed, ['STOPPED'])
+    assert.equal(environment.timers, 0)
+    asking.release()
+    await Promise.all([one!.close(), other!.close()])
+  })
+}
 
 test('rows of processes that were stopped are removed by those that come', async () => {
   const place = memory()

@@ -8,7 +8,7 @@
  *
  * A process that may only read the key store has no row, and nobody waits for it. Like all others it asks each second.
  */
-import { hasCode } from '../../domain/error.ts'
+import { CancelledError, hasCode } from '../../domain/error.ts'
 import { type Environment, sleep } from '../../runtime/environment.ts'
 import type { Checkpoint, Row } from '../../store/store.ts'
 import { type KeyStore, untilSaved } from './key-changes.ts'
@@ -50,9 +50,12 @@ export class KeyHolders {
   readonly #options: KeyHoldersOptions
   readonly #row: string
   #isEntered = false
+  readonly #closed: AbortSignal
 
-  constructor(options: KeyHoldersOptions) {
+  /** @param closed aborted when the ring is closed */
+  constructor(options: KeyHoldersOptions, closed: AbortSignal) {
     this.#options = options
+    this.#closed = closed
     this.#row = holderRow(options.environment.newId())
   }
 
@@ -89,7 +92,11 @@ export class KeyHolders {
     }
   }
 
-  /** Waits until no other ring can use one of the keys that were destroyed so far. */
+  /**
+   * Waits until no other ring can use one of the keys that were destroyed so far.
+   *
+   * @throws CancelledError `STOPPED` if this ring is closed meanwhile
+   */
   async settled(destroyed: number): Promise<void> {
     const { store, environment } = this.#options
     if (store.singleWriter) return
@@ -98,23 +105,35 @@ export class KeyHolders {
     const look = () => this.#rows(mayHaveKeys).catch(() => undefined)
     if ((await look())?.length === 0) return
     const over = new AbortController()
+    const closed = this.#closed
+    closed.addEventListener('abort', () => over.abort(null), { once: true, signal: over.signal })
+    // It may have been closed during the look.
+    if (closed.aborted) over.abort(null)
     let isOver = false
     const end = sleep(environment, waitForOthersMs, over.signal).then(() => {
-      isOver = true
+      isOver = !closed.aborted
     })
-    for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(2 * pauseMs, pauseMsMax)) {
-      await Promise.race([end, sleep(environment, pauseMs, over.signal)])
-      const others = await look()
-      if (others?.length === 0) break
-      if (!isOver) continue
-      await this.#remove(others ?? [], destroyed).catch(() => {})
-      break
+    try {
+      for (let pauseMs = pauseMsFirst; ; pauseMs = Math.min(2 * pauseMs, pauseMsMax)) {
+        await Promise.race([end, sleep(environment, pauseMs, over.signal)])
+        if (closed.aborted) throw new CancelledError('STOPPED', { what: 'The wait for processes that have the key' })
+        const others = await look()
+        if (others?.length === 0) return
+        if (!isOver) continue
+        await this.#remove(others ?? [], destroyed).catch(() => {})
+        return
+      }
+    } finally {
+      over.abort(null)
     }
-    over.abort()
   }
 
-  /** Says that this ring asks for no more keys. Those in memory can be read for a short time after that. */
-  async close(): Promise<void> {
+  /**
+   * Says that this ring asks for no more keys. Those in memory can be read for a short time after that.
+   *
+   * @param over from then on it is not tried again
+   */
+  async close(over: AbortSignal): Promise<void> {
     const { environment } = this.#options
     if (!this.#isEntered) return
     const step = async () => {
@@ -123,7 +142,7 @@ export class KeyHolders {
       const rows = [holderAsRow(this.#row, { ...own, closedAt: environment.now() })]
       return { step: stepFrom(checkpoint, checkpoint.note, rows), result: undefined }
     }
-    await untilSaved(this.#options, step, closeTriesMax)
+    await untilSaved({ ...this.#options, over }, step, closeTriesMax)
     this.#isEntered = false
   }
 
@@ -145,7 +164,7 @@ export class KeyHolders {
   /** Removes rows, unless their rings have said meanwhile that the keys are gone. */
   #remove(keys: readonly string[], destroyed: number): Promise<void> {
     const { store } = this.#options
-    return untilSaved(this.#options, async () => {
+    return untilSaved({ ...this.#options, over: this.#closed }, async () => {
       const { checkpoint, values } = await store.loadRowsWithCheckpoint(keysName, keys)
       const isLate = (key: string, i: number) =>
         (holderIn(store.name, key, values[i])?.destroyed ?? destroyed) < destroyed

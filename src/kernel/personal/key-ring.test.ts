@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { codesOf, settled } from '../../../test/support/kernel/rig.ts'
 import { heldStore } from '../../../test/support/stores/held-store.ts'
 import { systemCipher } from '../../application/system-cipher.ts'
 import { systemEnvironment } from '../../application/system-environment.ts'
@@ -10,6 +11,7 @@ import type { Json } from '../../domain/json.ts'
 import { hasCode, memory, Personal, type StoreFactory } from '../../index.ts'
 import type { Store } from '../../store/store.ts'
 import { type Fault, faultyStore, type StoreCall } from '../../testing/faulty-store.ts'
+import { manualEnvironment } from '../../testing/manual-environment.ts'
 import { waitForOthersMs } from './key-holders.ts'
 import { KeyRing, type KeyRingOptions } from './key-ring.ts'
 import { opened, sealedBy } from './sealed.fixture.ts'
@@ -291,6 +293,24 @@ for (const fault of ['before', 'after'] as const) {
     }
   })
 }
+
+test('a ring that is closed tries nothing again, and leaves no timer', async (t) => {
+  let isGone = false
+  const factory = faultyStore(memory(), ({ method }) => (isGone && method !== 'close' ? 'before' : undefined))
+  const store = await factory.open({ warn: () => {}, now: Date.now })
+  t.after(() => store.close())
+  const box = await sealedBy((await ringOn(t, factory)).ring, 'ada', 'secret')
+  const environment = manualEnvironment()
+  const ring = new KeyRing({ store, cipher: systemCipher(), environment })
+  isGone = true
+  const asked = [sealedBy(ring, 'bob', 'secret'), opened(ring, box), ring.destroy('ada')].map((each) => codesOf([each]))
+  await settled()
+  assert.ok(environment.timers > 1)
+  void ring.close()
+  assert.deepEqual((await Promise.all(asked)).flat(), Array(3).fill('STORE_UNAVAILABLE'))
+  await environment.advance(0)
+  assert.equal(environment.timers, 0)
+})
 
 test('nobody is waited for if no other process has used keys', async (t) => {
   const place = memory()

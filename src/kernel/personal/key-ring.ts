@@ -11,7 +11,7 @@
  * create a subject's key. Its position stays at 0, because a position belongs to a log. Its note counts the destroyed
  * keys; a row for each of them says which key it was.
  */
-import { StoreError } from '../../domain/error.ts'
+import { CancelledError, StoreError } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import { SealedValue } from '../../domain/sealed-value.ts'
 import type { Cipher } from '../../runtime/cipher.ts'
@@ -19,9 +19,8 @@ import { type Environment, waitAtMost } from '../../runtime/environment.ts'
 import type { Row } from '../../store/store.ts'
 import { pauseAfter, tryUpTo } from '../retry.ts'
 import { findBoxes, openBoxes } from './boxes.ts'
-import { bySubject } from './by-subject.ts'
 import { Key } from './key.ts'
-import { isOvertaken, type KeyStore, triesMax, untilSaved } from './key-changes.ts'
+import { type Changing, isOvertaken, type KeyStore, triesMax, untilSaved } from './key-changes.ts'
 import { KeyHolders, type KeysLook, keyAgeMaxMs } from './key-holders.ts'
 import {
   type DestroyedKey,
@@ -73,14 +72,17 @@ export class KeyRing {
   #confirmedAt = Number.NEGATIVE_INFINITY
   #asking: Promise<void> | undefined
   #cancelTimer: (() => void) | undefined
-  #isClosed = false
+  readonly #closed = new AbortController()
+  /** For changes that end when it is closed. */
+  readonly #changing: Required<Changing>
   /** Subjects whose keys are being loaded or created, for all who wait for them. */
   #wanted = new Map<string, PromiseWithResolvers<Key>>()
   #isLoading = false
 
   constructor(options: KeyRingOptions) {
     this.#options = options
-    this.#holders = new KeyHolders(options)
+    this.#holders = new KeyHolders(options, this.#closed.signal)
+    this.#changing = { ...options, over: this.#closed.signal }
   }
 
   /** Whether keys in memory may be used. */
@@ -102,13 +104,23 @@ export class KeyRing {
   /** Seals values whose keys are in memory. @returns whether that were all */
   sealNow(values: readonly SealedValue[]): boolean {
     if (!this.isConfirmed) return values.length === 0 && !this.hasKeys
+    const subject = values[0]?.subject
+    if (subject === undefined) return true
+    // A command usually has the values of one subject.
+    if (values.every((value) => value.subject === subject)) return this.#sealWith(subject, values)
     let isWhole = true
-    for (const [subject, own] of bySubject(values)) {
-      const key = this.#bySubject.get(subject)
-      if (key === undefined || key.isDestroyed) isWhole = false
-      else SealedValue.seal(own, key)
+    for (const [each, own] of Map.groupBy(values, (value) => value.subject)) {
+      isWhole = this.#sealWith(each, own) && isWhole
     }
     return isWhole
+  }
+
+  /** Seals values of one subject if its key is in memory. */
+  #sealWith(subject: string, values: readonly SealedValue[]): boolean {
+    const key = this.#bySubject.get(subject)
+    if (key === undefined || key.isDestroyed) return false
+    SealedValue.seal(values, key)
+    return true
   }
 
   /** Seals values, with keys that are loaded, or created durably. */
@@ -129,7 +141,7 @@ export class KeyRing {
 
   /** Asks which keys were destroyed. */
   ask(): Promise<void> {
-    if (this.#isClosed) return Promise.resolve()
+    if (this.#closed.signal.aborted) return Promise.resolve()
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined
     })
@@ -172,7 +184,7 @@ export class KeyRing {
    */
   async destroy(subject: string): Promise<readonly DestroyedKey[]> {
     const { store, environment } = this.#options
-    const { destroyed, count } = await untilSaved(this.#options, async () => {
+    const { destroyed, count } = await untilSaved(this.#changing, async () => {
       const { checkpoint, values } = await store.loadRowsWithCheckpoint(keysName, [
         subjectRow(subject),
         forgottenRow(subject),
@@ -194,12 +206,14 @@ export class KeyRing {
 
   /** Stops asking. Values can be read for a short time after that. Never throws. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#closed.abort(null)
     this.#cancelTimer?.()
     const asked = Promise.resolve(this.#asking).catch(() => {})
-    const closing = asked.then(() => this.#holders.close())
+    const late = new AbortController()
+    const closing = asked.then(() => this.#holders.close(late.signal))
     // If that fails, it is waited for as for a process that was killed.
     await waitAtMost(this.#options.environment, closeMsMax, closing)
+    late.abort(null)
   }
 
   // -- keys ------------------------------------------------------------------------------------------
@@ -251,7 +265,7 @@ export class KeyRing {
       return rows.length === 0 ? { result } : { step: stepFrom(checkpoint, checkpoint.note, rows), result }
     }
     return this.#newest(
-      () => untilSaved(this.#options, create),
+      () => untilSaved(this.#changing, create),
       ({ count }) => count,
       ({ keys }) => keys.map((stored) => this.#keep(stored, true)),
     )
@@ -259,10 +273,10 @@ export class KeyRing {
 
   /** Loads keys by their ids. */
   async #load(ids: readonly string[]): Promise<readonly Key[]> {
-    const { store, environment } = this.#options
+    const { store, environment, over } = this.#changing
     const load = () => store.loadRowsWithCheckpoint(keysName, ids.map(keyRow))
     return this.#newest(
-      () => tryUpTo(loadTriesMax, environment, load),
+      () => tryUpTo({ environment, over, limits: { loadTriesMax } }, load),
       ({ checkpoint }) => destroyedIn(checkpoint),
       ({ values }) => {
         const lost = ids.filter((_, i) => values[i] === undefined)
@@ -285,7 +299,7 @@ export class KeyRing {
     countOf: (read: Read) => number,
     use: (read: Read, count: number) => Result,
   ): Promise<Result> {
-    const { store, environment } = this.#options
+    const { store, environment, over } = this.#changing
     for (let tries = 1; ; tries++) {
       const before = this.#destroyedHere
       const result = await read()
@@ -294,7 +308,8 @@ export class KeyRing {
       const known = this.#known
       if (found >= known) return use(result, found)
       if (tries >= loadTriesMax) throw new StoreError('KEYS_REPLACED', { store: store.name, found, known })
-      await pauseAfter(environment, tries)
+      await pauseAfter(environment, tries, over)
+      if (over.aborted) throw new CancelledError('STOPPED', { what: 'The question for keys' })
     }
   }
 
@@ -322,8 +337,10 @@ export class KeyRing {
       try {
         return await this.#askOnce()
       } catch (error) {
+        const { environment, over } = this.#changing
         if (!isOvertaken(error) || tries >= triesMax) throw error
-        await pauseAfter(this.#options.environment, Math.min(tries, 3))
+        await pauseAfter(environment, Math.min(tries, 3), over)
+        if (over.aborted) throw error
       }
     }
   }
@@ -356,14 +373,14 @@ export class KeyRing {
       this.#destroyed = count
     }
     await this.#holders.enter(found)
-    if (this.#isClosed) return
+    if (this.#closed.signal.aborted) return
     this.#confirmedAt = askedAt
     this.#askLater()
   }
 
   /** Asks at intervals, as long as there are keys in memory or others wait for this ring. */
   #askLater(): void {
-    if (this.#cancelTimer !== undefined || this.#isClosed) return
+    if (this.#cancelTimer !== undefined || this.#closed.signal.aborted) return
     const ask = () => {
       this.#cancelTimer = undefined
       if (this.#byId.size === 0 && !this.#holders.isEntered) return

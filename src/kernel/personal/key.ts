@@ -1,5 +1,5 @@
 /** The key of a subject in the memory of one process. */
-import type { SubjectKey } from '../../domain/sealed-value.ts'
+import { boxStartOf, type SubjectKey } from '../../domain/sealed-value.ts'
 import type { CipherKey } from '../../runtime/cipher.ts'
 
 /** What has it. */
@@ -11,12 +11,14 @@ interface Ring {
 export class Key implements SubjectKey {
   readonly id: string
   readonly subject: string
+  readonly boxStart: string
   readonly #ring: Ring
   #cipher: CipherKey | undefined
 
   constructor(ring: Ring, { id, subject }: { readonly id: string; readonly subject: string }, cipher?: CipherKey) {
     this.id = id
     this.subject = subject
+    this.boxStart = boxStartOf(id)
     this.#ring = ring
     this.#cipher = cipher
   }

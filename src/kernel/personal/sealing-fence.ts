@@ -1,12 +1,21 @@
 /** Holds a command with personal fields back until the keys of its subjects are stored. */
 import { InputError } from '../../domain/error.ts'
 import { personalFrom } from '../../domain/personal.ts'
-import { replacePersonal, unsealedIn } from '../../domain/personal-schema.ts'
+import { personalIn, replacePersonal } from '../../domain/personal-schema.ts'
 import type { Schema } from '../../domain/schema.ts'
 import { SealedValue } from '../../domain/sealed-value.ts'
 import type { CheckedCommand } from '../checked-command.ts'
 import type { DispatchOptions } from '../dispatch-options.ts'
+import { FixedTime } from '../fixed-time.ts'
 import type { KeyRing } from './key-ring.ts'
+
+/** The input of a command, and its personal values. */
+interface OwnInput {
+  readonly input: unknown
+  readonly values: readonly SealedValue[]
+}
+
+export const noValues: readonly SealedValue[] = Object.freeze([])
 
 /**
  * The input of a command in which no personal value has the key of another domain. Such values are made again from what
@@ -14,41 +23,56 @@ import type { KeyRing } from './key-ring.ts'
  *
  * @throws InputError `PERSONAL_PLAIN` for a forgotten value of another domain
  */
-export function ownValues(keys: KeyRing, schema: Schema, input: unknown): unknown {
-  return replacePersonal(schema, input, (value, path) => {
+export function ownValues(keys: KeyRing, schema: Schema, input: unknown): OwnInput {
+  const values = personalIn(schema, input)
+  if (values.every((value) => SealedValue.keyOf(value) === undefined)) return { input, values }
+  const own = replacePersonal(schema, input, (value, path) => {
     if (!keys.isForeign(value)) return value
     const text = SealedValue.textOf(value)
     if (text === undefined) throw new InputError('PERSONAL_PLAIN', { what: 'The data of a command', path })
     return personalFrom({ subject: value.subject, text })
   })
+  return { input: own, values: personalIn(schema, own) }
 }
 
-type Fencing = Pick<CheckedCommand, 'fence' | 'isStillClear' | 'isClearAtFirst'>
+type Fencing = Pick<CheckedCommand, 'fence' | 'isStillClear' | 'isClearAtFirst' | 'time'>
 
 /** Most commands have no fence. */
-const noFence: Fencing = Object.freeze({ fence: undefined, isStillClear: undefined, isClearAtFirst: true })
+const noFence: Fencing = Object.freeze({
+  fence: undefined,
+  isStillClear: undefined,
+  isClearAtFirst: true,
+  time: undefined,
+})
 
-/** The fence of a checked command: what seals its personal fields, and what its sender wants to be asked. */
-export function fencing(keys: KeyRing | undefined, schema: Schema, input: unknown, options: DispatchOptions): Fencing {
-  if (keys !== undefined) {
-    const unsealed = unsealedIn(schema, input)
-    if (unsealed.length > 0 || !keys.sealNow(unsealed)) return whenSealed(new Sealing(keys, unsealed), options)
-  }
-  const { fence, isStillClear, isClearAtFirst = false } = options
-  if (fence === undefined && isStillClear === undefined) return noFence
-  return { fence, isStillClear, isClearAtFirst: fence === undefined || isClearAtFirst }
+/**
+ * The fence of a checked command: what seals its personal fields, and what its sender wants to be asked.
+ *
+ * @param values its personal values
+ */
+export function fencing(keys: KeyRing | undefined, values: readonly SealedValue[], options: DispatchOptions): Fencing {
+  const own = ownFencing(options)
+  if (keys === undefined) return own
+  const unsealed = values.every(SealedValue.isUnsealed) ? values : values.filter(SealedValue.isUnsealed)
+  if (unsealed.length === 0 && keys.sealNow(unsealed)) return own
+  return whenSealed(new Sealing(keys, unsealed), own)
 }
 
-function whenSealed(
-  sealing: Sealing,
-  { fence: own, isStillClear: isOwnClear, isClearAtFirst = false }: DispatchOptions,
-): Fencing {
+function ownFencing({ fence, isStillClear, isClearAtFirst = false }: DispatchOptions): Fencing {
+  if (fence === undefined) return isStillClear === undefined ? noFence : { ...noFence, isStillClear }
+  // Only reactions have to be asked before the first decision.
+  const time = isClearAtFirst ? undefined : new FixedTime()
+  const ask = time?.behind(fence) ?? (async () => void (await fence()))
+  return { fence: ask, isStillClear, isClearAtFirst, time }
+}
+
+function whenSealed(sealing: Sealing, own: Fencing): Fencing {
   const fence = async () => {
     await sealing.finish()
-    await own?.()
+    await own.fence?.()
   }
-  const isStillClear = () => sealing.isValid && isOwnClear?.() !== false
-  return { fence, isStillClear, isClearAtFirst: sealing.isDone && (own === undefined || isClearAtFirst) }
+  const isStillClear = () => sealing.isValid && own.isStillClear?.() !== false
+  return { fence, isStillClear, isClearAtFirst: sealing.isDone && own.isClearAtFirst, time: own.time }
 }
 
 /**
@@ -80,7 +104,8 @@ class Sealing {
 
   /** Whether no key was destroyed since. */
   get isValid(): boolean {
-    return !this.#values.some(({ isForgotten }) => isForgotten)
+    for (const value of this.#values) if (value.isForgotten) return false
+    return true
   }
 
   async finish(): Promise<void> {
