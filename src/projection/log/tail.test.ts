@@ -74,4 +74,51 @@ describe('The tail of the log', () => {
     await environment.advance(0)
     assert.equal(environment.timers, 0)
   })
+
+  test('is asked for although each wait is shorter than the interval', async () => {
+    const { environment, append, tail } = await tailed()
+    const follower = tail.follow()
+    await append()
+    assert.equal(await waitsUntilWoken(environment, () => follower.wait(never, { examined: () => 0, mostMs: 300 })), 4)
+  })
+
+  test('counts an answer that comes only after the wait that asked for it', async () => {
+    const { watch, environment, append, tail } = await tailed()
+    const follower = tail.follow()
+    watch.disturb(async ({ method }) => {
+      if (method === 'head') await new Promise<void>((resolve) => environment.after(700, resolve))
+    })
+    await append()
+    const wait = () => follower.wait(never, { examined: () => 0, mostMs: 1100 })
+    assert.equal(await waitsUntilWoken(environment, wait), 2)
+  })
+
+  test('does not wake a follower again that has seen more than a late answer says', async () => {
+    const { watch, environment, append, tail } = await tailed()
+    const answer = Promise.withResolvers<void>()
+    const follower = tail.follow()
+    watch.disturb(({ method }) => (method === 'head' ? answer.promise : undefined))
+    const first = follower.wait(never, { examined: () => 0, mostMs: 1000 })
+    await environment.advance(1000)
+    assert.equal(await first, false)
+    await append()
+    answer.resolve()
+    await environment.advance(0)
+    const second = follower.wait(never, { examined: () => 1, mostMs: 100 })
+    await environment.advance(100)
+    assert.equal(await second, false)
+  })
 })
+
+/** Waits again and again. @returns how often until it was woken */
+async function waitsUntilWoken(
+  environment: { advance(ms: number): Promise<void> },
+  wait: () => Promise<boolean>,
+): Promise<number> {
+  for (let waits = 1; waits < 20; waits++) {
+    const waiting = wait()
+    for (let i = 0; i < 20 && (await stands(waiting)) === 'pending'; i++) await environment.advance(100)
+    if (await waiting) return waits
+  }
+  throw new Error('It is never woken')
+}

@@ -5,6 +5,7 @@
  * many they are and however long the log is.
  */
 import type { Environment } from '../../runtime/environment.ts'
+import { soon } from '../../runtime/timers.ts'
 import type { EventStore } from '../../store/store.ts'
 
 export interface TailOptions {
@@ -30,7 +31,14 @@ interface Waiting {
 export class Tail {
   readonly #options: TailOptions
   readonly #waiting = new Set<Waiting>()
+  /** Ends the time until the next question. Absent while nobody waits, and while one is under way. */
   #cancelPoll: (() => void) | undefined
+  #isAsking = false
+  /** How long somebody has waited since the last question, without the wait that goes on, and when that began. */
+  #waitedMs = 0
+  #waitsSince = 0
+  /** Where the log ended, by an answer that came when nobody waited. */
+  #lateEnd: number | undefined
 
   constructor(options: TailOptions) {
     this.#options = options
@@ -43,29 +51,45 @@ export class Tail {
 
   /** @returns a function that ends the wait */
   #add(waiting: Waiting): () => void {
+    const { environment } = this.#options
+    if (this.#waiting.size === 0) this.#waitsSince = environment.elapsed()
     this.#waiting.add(waiting)
-    if (this.#cancelPoll === undefined) this.#pollLater()
+    const lateEnd = this.#lateEnd
+    this.#lateEnd = undefined
+    if (lateEnd !== undefined && lateEnd > waiting.examined()) soon(waiting.wake)
+    this.#pollLater()
     return () => {
-      this.#waiting.delete(waiting)
-      if (this.#waiting.size > 0) return
+      if (!this.#waiting.delete(waiting) || this.#waiting.size > 0) return
+      this.#waitedMs += environment.elapsed() - this.#waitsSince
       this.#cancelPoll?.()
       this.#cancelPoll = undefined
     }
   }
 
+  /** Asks when somebody has waited for an interval. Waits may be shorter than that, so they count together. */
   #pollLater(): void {
+    if (this.#isAsking || this.#cancelPoll !== undefined || this.#waiting.size === 0) return
     const { environment, pollIntervalMs } = this.#options
-    const cancelTimer = environment.after(pollIntervalMs, () => void poll(), { background: true })
-    let isCancelled = false
-    this.#cancelPoll = () => {
-      isCancelled = true
-      cancelTimer()
-    }
-    const poll = async () => {
-      const end = await this.#end()
-      if (isCancelled) return
-      this.#pollLater()
-      for (const { examined, wake } of this.#waiting) if (examined() !== end) wake()
+    const waitedMs = this.#waitedMs + environment.elapsed() - this.#waitsSince
+    const restMs = Math.max(0, pollIntervalMs - waitedMs)
+    this.#cancelPoll = environment.after(restMs, () => void this.#poll(), { background: true })
+  }
+
+  /** The answer of a slow store may come when the waits are over that it was asked for. It counts all the same. */
+  async #poll(): Promise<void> {
+    this.#cancelPoll = undefined
+    this.#isAsking = true
+    const asked = new Set(this.#waiting)
+    const end = await this.#end()
+    this.#isAsking = false
+    this.#waitedMs = 0
+    this.#waitsSince = this.#options.environment.elapsed()
+    if (this.#waiting.size === 0) this.#lateEnd = end
+    this.#pollLater()
+    for (const waiting of this.#waiting) {
+      const examined = waiting.examined()
+      // Who waits since a later time may have seen a later end.
+      if (asked.has(waiting) ? examined !== end : examined < end) waiting.wake()
     }
   }
 

@@ -206,6 +206,7 @@ export class EventRun {
         check()
         await fence()
         check()
+        return undefined
       },
     }
   }

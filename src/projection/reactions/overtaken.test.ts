@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { logOf, recorder, until, withoutLeases } from '../../../test/support/kernel/rig.ts'
 import { aggregate, domain, event, memory, reaction, reject } from '../../index.ts'
 import type { StoreFactory } from '../../store/store.ts'
-import { faultyStore } from '../../testing/faulty-store.ts'
+import { faultyStore, type StoreMethod } from '../../testing/faulty-store.ts'
 
 const Counted = event('Counted', z.object({}))
 const Noted = event('Noted', z.object({ position: z.int(), count: z.int() }))
@@ -33,20 +33,31 @@ const start = (store: StoreFactory) =>
     projections: 'manual',
   })
 
-/** A process that waits before it reads the states, until `goOn` is called. */
-async function slow(store: StoreFactory) {
+/** A store whose calls of a method wait until `goOn` is called. */
+function halted(store: StoreFactory, atMethod: StoreMethod) {
   const gate = Promise.withResolvers<void>()
   let isWaiting = false
   const halting = faultyStore(store, ({ method }) => {
-    if (method !== 'loadRows') return undefined
+    if (method !== atMethod) return undefined
     isWaiting = true
     return gate.promise
   })
+  return { store: halting, waits: () => until(`it waits at ${atMethod}`, () => isWaiting), goOn: gate.resolve }
+}
+
+/** A process that waits before it reads the states, until `goOn` is called. */
+async function slow(store: StoreFactory) {
+  const { store: halting, waits, goOn } = halted(store, 'loadRows')
   const process = await start(halting)
   const running = process.reactions.runOnce('counting')
-  await until('it waits', () => isWaiting)
-  return { process, running, goOn: gate.resolve }
+  await waits()
+  return { process, running, goOn }
 }
+
+const Ended = event('Ended', z.object({ isPaid: z.boolean() }))
+const Order = aggregate('order', () => ({}))
+  .on(Ended)
+  .command('end', z.object({ isPaid: z.boolean() }), (_, data) => Ended(data))
 
 test('a reaction that was overtaken does not handle events with states of a later checkpoint', async () => {
   const store = withoutLeases(memory())
@@ -89,19 +100,50 @@ test('a reaction that notices at a rejection that it was overtaken continues fro
   assert.deepEqual(await second.reactions.runOnce('asking'), { position: 2, events: 1 })
 })
 
+test('a command is decided at the same time in a process that was overtaken and in the one that took over', async () => {
+  const Offer = aggregate('offer', () => ({}))
+    .on(Noted)
+    .command('take', z.object({}), (_, __, { now }) =>
+      now.getTime() < 1000 ? Noted({ position: 1, count: 1 }) : reject('TooLate'),
+    )
+  const aggregates = { counter: Counter, offer: Offer, order: Order }
+  const Buying = reaction('buying', aggregates).on(Counted, async ({ stream: { id } }, { dispatch }) => {
+    const { accepted } = await dispatch({ aggregate: 'offer', id, name: 'take', data: {} })
+    await dispatch({ aggregate: 'order', id, name: 'end', data: { isPaid: accepted } })
+  })
+  const Shop = domain({ aggregates, reactions: { buying: Buying } })
+  let nowMs = 999
+  const options = { projections: 'manual', log: recorder(), environment: { now: () => nowMs } } as const
+  const store = withoutLeases(memory())
+  const { store: halting, waits, goOn } = halted(store, 'append')
+  await using second = await Shop.start({ ...options, store })
+  await second.counter('a').count()
+  await using first = await Shop.start({ ...options, store: halting })
+  const running = first.reactions.runOnce('buying')
+  await waits()
+  nowMs = 1000
+  await second.reactions.runOnce('buying')
+  goOn()
+  await running
+  assert.deepEqual(
+    (await logOf(store)).map(({ type, data, recordedAt }) => [type, data, recordedAt]),
+    [
+      ['Counted', {}, 999],
+      ['Noted', { position: 1, count: 1 }, 1000],
+      ['Ended', { isPaid: true }, 1000],
+    ],
+  )
+})
+
 test('a command behind others of its round does not take the other way than the process that took over', async () => {
   const amount = z.object({ amount: z.int() })
   const Filled = event('Filled', amount)
   const Taken = event('Taken', amount)
-  const Ended = event('Ended', z.object({ isPaid: z.boolean() }))
   const Purse = aggregate('purse', () => 0)
     .on(Filled, (balance, data) => balance + data.amount)
     .on(Taken, (balance, data) => balance - data.amount)
     .command('fill', amount, (_, data) => Filled(data))
     .command('take', amount, (balance, data) => (balance < data.amount ? reject('Empty') : Taken(data)))
-  const Order = aggregate('order', () => ({}))
-    .on(Ended)
-    .command('end', z.object({ isPaid: z.boolean() }), (_, data) => Ended(data))
   const aggregates = { counter: Counter, purse: Purse, order: Order }
   const Paying = reaction('paying', aggregates).on(Counted, async ({ stream: { id } }, { dispatch }) => {
     const { accepted } = await dispatch({ aggregate: 'purse', id: 'p', name: 'take', data: { amount: 1 } })
@@ -110,25 +152,19 @@ test('a command behind others of its round does not take the other way than the 
   const Paid = domain({ aggregates, reactions: { paying: Paying } })
   const options = { projections: 'manual', log: recorder() } as const
   const store = withoutLeases(memory())
-  const [loaded, stored] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  let isStoring = false
-  const halting = faultyStore(store, ({ method }) => {
-    if (method === 'readStream') return loaded.promise
-    if (method !== 'append') return undefined
-    isStoring = true
-    return stored.promise
-  })
+  const storing = halted(store, 'append')
+  const loading = halted(storing.store, 'readStream')
   await using second = await Paid.start({ ...options, store })
   await second.counter('a').count()
-  await using first = await Paid.start({ ...options, store: halting })
+  await using first = await Paid.start({ ...options, store: loading.store })
   // Both commands wait until the purse is loaded, and the purse is empty as long as neither is stored.
   const filling = first.purse('p').fill({ amount: 1 })
   const running = first.reactions.runOnce('paying')
   await until('the reaction has sent its command', () => first.load().commandsInFlight === 2)
-  loaded.resolve()
-  await until('the first process stores', () => isStoring)
+  loading.goOn()
+  await storing.waits()
   await second.reactions.runOnce('paying')
-  stored.resolve()
+  storing.goOn()
   await Promise.all([filling, running])
   assert.deepEqual(
     (await logOf(store)).map(({ type, data }) => [type, data]),
@@ -138,4 +174,29 @@ test('a command behind others of its round does not take the other way than the 
       ['Filled', { amount: 1 }],
     ],
   )
+})
+
+test('a command whose decision has failed is decided at a new time when it is tried again', async () => {
+  const seen: number[] = []
+  let nowMs = 1
+  const Slow = aggregate('slow', () => ({}))
+    .on(Counted)
+    .command('go', z.object({}), (_, __, { now }) => {
+      seen.push(now.getTime())
+      nowMs++
+      if (seen.length < 4) throw new RangeError('not yet')
+      return Counted({})
+    })
+  const Going = reaction('going', { slow: Slow })
+    .on(Noted, async ({ stream: { id } }, { dispatch }) => {
+      await dispatch({ aggregate: 'slow', id, name: 'go', data: {} })
+    })
+    .onFailure({ retries: 1, pauseFirstMs: 0 })
+  const Slowly = domain({ aggregates: { note: Note, slow: Slow }, reactions: { going: Going } })
+  const environment = { now: () => nowMs }
+  await using process = await Slowly.start({ projections: 'manual', log: recorder(), environment, store: memory() })
+  await process.note('a').write({ position: 1, count: 1 })
+  assert.equal((await process.reactions.runOnce('going')).events, 1)
+  // Each time is seen twice: by the decision that asks for it, and by the one that counts.
+  assert.deepEqual(seen, [1, 1, 3, 3])
 })

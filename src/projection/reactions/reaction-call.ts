@@ -38,7 +38,8 @@ import type { Tail } from '../log/tail.ts'
 import { keyedRow, storedCommand, timerRow } from '../stored/timer-row.ts'
 import { Answer } from './answer.ts'
 import { attemptStep } from './attempts.ts'
-import { answerKey, answerRow, type ReactionRows, type Remembered, stepRow } from './reaction-rows.ts'
+import { DecisionTime, type Means, type NthCommand } from './decision-time.ts'
+import { answerKey, answerRow, type ReactionRows, stepRow, type UnstoredAnswer } from './reaction-rows.ts'
 import { timeOf } from './schedule-time.ts'
 
 /** How a command of a reaction is sent. */
@@ -94,12 +95,9 @@ export interface ReactionStepsOptions {
 
 /** What a run needs from the steps. */
 export interface HandlerContext
-  extends Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'personal' | 'stateAt' | 'carry' | 'environment'> {
+  extends Means,
+    Pick<ReactionStepsOptions, 'dispatch' | 'check' | 'personal' | 'stateAt' | 'carry' | 'environment'> {
   readonly policy: Required<FailurePolicy>
-  /** Stores a row at once, durably. Returns false if this runner was overtaken. */
-  readonly keep: (row: Row) => Promise<boolean>
-  /** @throws Overtaken */
-  readonly fence: Fence
   /** Called for a command that was not accepted and whose answer is not awaited. */
   readonly onRefused: (command: PlainCommand, why: unknown) => void
   /** The state of the reaction for the event's key. */
@@ -235,17 +233,21 @@ export class ReactionCall {
   async #dispatch(command: PlainCommand): Promise<Outcome> {
     this.#checkTurn()
     checkPlainCommand(command)
-    const { dispatch, fence, keep, stateAt, signal, parent } = this.#means
+    const { dispatch, keep, stateAt, signal, parent } = this.#means
     const nth = this.#count(command, 'sent')
     const { aggregate, id, name } = command
-    const key = answerKey(this.#event.position, JSON.stringify([aggregate, id, name, nth]))
-    const known = this.#rows.answer(key) as Exclude<Remembered, { readonly result?: unknown }> | undefined
+    const { position } = this.#event
+    const what: NthCommand = [aggregate, id, name, nth]
+    const key = answerKey(position, JSON.stringify(what))
+    const known = this.#rows.answer(key) as UnstoredAnswer | undefined
     if (known !== undefined) {
       if ('rejection' in known) return { accepted: false, rejection: known.rejection }
       return { accepted: true, state: await stateAt(aggregate, id, known.sequence), ...known, events: [] }
     }
     const { command: complete, derivedId } = this.#complete(command, nth, 'sent')
-    const outcome = await dispatch({ ...complete, signal }, { fence, derivedId, parent })
+    const time = new DecisionTime(this.#means, this.#rows, position, what)
+    const sending = { fence: time.fence, derivedId, parent }
+    const outcome = await dispatch({ ...complete, signal }, sending).catch((error) => time.afterFailure(error))
     const row = answerRow(key, outcome)
     if (row !== undefined && !(await keep(row))) throw new Overtaken()
     return outcome

@@ -22,14 +22,18 @@ import {
 } from '../stored/row-value.ts'
 import { Timers } from './timers.ts'
 
-/**
- * An answer that left no trace in the log: a rejection, the end of the stream when there was nothing to do, or the
- * result of a step.
- */
-export type Remembered =
+/** What an event has led to that left no trace in the log. */
+export type Remembered = UnstoredAnswer | KeptTime | StepResult
+
+/** The answer to a command that stored nothing: a rejection, or the end of the stream when there was nothing to do. */
+export type UnstoredAnswer =
   | { readonly rejection: Rejection<string, unknown> }
   | { readonly sequence: number; readonly position: number }
-  | StepResult
+
+/** When a command was decided first, in milliseconds since 1970. Kept for a decision that asks for the time. */
+export interface KeptTime {
+  readonly decidedAt: number
+}
 
 /** What a step returned. */
 interface StepResult {
@@ -53,15 +57,22 @@ export const stateKey = (key: string): string => `${statePrefix}${key}`
 export const isAnswerUpTo = (key: string, position: number): boolean =>
   key.startsWith(answerPrefix) && positionOfAnswer(key) <= position
 
-/** The step whose result is in the row with a key. @throws StoreError `STORE_CORRUPT` */
-function stepIn(place: RowPlace, key: string): readonly [string, name: string, nth: number] {
+/**
+ * The name of the step whose result is in the row with a key. `undefined` for an answer of an aggregate that is called
+ * "step", whose key has one part more.
+ *
+ * @throws StoreError `STORE_CORRUPT`
+ */
+function stepIn(place: RowPlace, key: string): string | undefined {
   let step: unknown
   try {
     step = JSON.parse(key.slice(key.indexOf(':') + 1))
   } catch {
     // It is not of the expected form then.
   }
-  return formedRow(place, key, step, (found) => Array.isArray(found) && typeof found[1] === 'string')
+  const isForm: Form = (found) => Array.isArray(found) && typeof found[1] === 'string'
+  const { 1: name, length } = formedRow<readonly [string, string, ...unknown[]]>(place, key, step, isForm)
+  return length === 3 ? name : undefined
 }
 
 /** The names of the steps of an event whose results are stored, in the order of their names. */
@@ -69,7 +80,10 @@ export async function storedSteps(store: ProjectionStore, name: string, position
   const prefix = answerKey(position, '["step",')
   const names: string[] = []
   for await (const rows of rowPages(store, name, { prefix, limit: pageSize })) {
-    for (const { key } of rows) names.push(stepIn({ store, storage: name }, key)[1])
+    for (const { key } of rows) {
+      const step = stepIn({ store, storage: name }, key)
+      if (step !== undefined) names.push(step)
+    }
   }
   return names
 }
@@ -129,20 +143,26 @@ export class ReactionRows {
 type StoredAnswer =
   | { readonly code: string; readonly details?: unknown }
   | { readonly sequence: number; readonly position: number }
+  | KeptTime
   | StepResult
 
 const isRejection = fieldsOf({ code: isText })
 const isStoredAnswer: Form = (found) => {
   if (!isRecord(found)) return false
   if ('code' in (found as object)) return isRejection(found)
+  if ('decidedAt' in (found as object)) return isTime(found)
   return 'sequence' in (found as object) ? isEnd(found) : true
 }
 const isEnd = fieldsOf({ sequence: isWhole, position: isWhole })
+const isTime = fieldsOf({ decidedAt: isWhole })
 
 function rememberedOf(place: RowPlace, key: string, value: Json): Remembered {
   const stored = formedRow<StoredAnswer>(place, key, decodeRow(place, key, value), isStoredAnswer)
   return 'code' in stored ? { rejection: new Rejection(stored.code, stored.details) } : stored
 }
+
+/** The row that stores the time of a decision. */
+export const timeRow = (key: string, decidedAt: number): Row => ({ key, value: { decidedAt } })
 
 /** The row that stores the result of a step. @throws InputError `DATA_NOT_JSON` */
 export const stepRow = (key: string, name: string, result: unknown): Row => ({

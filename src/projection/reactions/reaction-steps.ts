@@ -9,6 +9,7 @@
  */
 import { ProjectionError } from '../../domain/error.ts'
 import type { AnyEventKind } from '../../domain/event.ts'
+import type { Fence } from '../../kernel/dispatch-options.ts'
 import { Bell } from '../../runtime/bell.ts'
 import { Breath } from '../../runtime/breath.ts'
 import type { LogPlace, Row, StoredEvent } from '../../store/store.ts'
@@ -352,7 +353,8 @@ export class ReactionSteps implements Stepper {
   readonly #kindOf = (event: StoredEvent): AnyEventKind | undefined => this.#options.kinds.of(event)?.kind
 
   /** Stops decisions for a runner that was overtaken. */
-  readonly #fence = async (): Promise<void> => {
+  readonly #fence: Fence = async () => {
     if (!(await this.bookmark.isCurrent())) throw new Overtaken()
+    return undefined
   }
 }

@@ -1,5 +1,5 @@
 /** Lists the scheduled commands of a reaction, in pages. */
-import { checkKeys, checkOption } from '../../domain/options.ts'
+import { checkCursor, checkKeys, checkOption } from '../../domain/options.ts'
 import { unboxed } from '../../domain/personal-fields.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { ProjectionStore, Row } from '../../store/store.ts'
@@ -40,13 +40,13 @@ export interface TimersPage {
 
 /**
  * @param name the name under which the reaction is stored
- * @throws DefinitionError `OPTION_INVALID`; StoreError `STORE_CORRUPT` if a stored one is damaged
+ * @throws DefinitionError `OPTION_INVALID`; InputError `CURSOR_INVALID`; StoreError `STORE_CORRUPT` if a stored one is
+ *   damaged
  */
 export async function listTimers(store: ProjectionStore, name: string, options: TimersOptions): Promise<TimersPage> {
   checkKeys('timers(name, options)', options, ['after', 'limit'])
   const { after = timerPrefix, limit = limitDefault } = options
-  const isPlace = (found: unknown) => typeof found === 'string' && /^timer \d{16} \d{16}:\d{6}$/.test(found)
-  checkOption('after', options.after, isPlace, '`next` of an earlier page')
+  checkCursor(options.after, (cursor) => /^timer \d{16} \d{16}:\d{6}$/.test(cursor))
   const isLimit = (found: number) => Number.isSafeInteger(found) && found >= 1 && found <= limitMax
   checkOption('limit', limit, isLimit, `a whole number from 1 to ${limitMax}`)
   const { rows, next } = await store.listRows(name, { prefix: timerPrefix, after, limit })

@@ -1,9 +1,20 @@
 /** Steps of a handler: what was done outside is not done again once its result is stored. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { z } from 'zod'
 import { recorder, settled, until, watched, withoutLeases } from '../../../test/support/kernel/rig.ts'
 import { Pot, Put } from '../../../test/support/read-side/pots.ts'
-import { domain, hasCode, memory, type Reaction, reaction, type StartOptions, type StepTools } from '../../index.ts'
+import {
+  aggregate,
+  domain,
+  hasCode,
+  memory,
+  type Reaction,
+  reaction,
+  reject,
+  type StartOptions,
+  type StepTools,
+} from '../../index.ts'
 import { manualEnvironment } from '../../testing/manual-environment.ts'
 
 const Charging = reaction('charging', { pot: Pot })
@@ -175,6 +186,27 @@ describe('A step', () => {
     assert.deepEqual(await bank.reactions.retryParked('charging'), { handled: 1, parked: 0 })
     assert.equal(ids.length, 1)
     assert.equal(await answersIn(store), 0)
+  })
+
+  test('is not an answer of an aggregate that is called "step"', async () => {
+    const Step = aggregate('step', () => 0).command('go', z.object({}), () => reject('NotNow'))
+    const handler = reaction('charging', { step: Step, pot: Pot })
+      .on(Put, async (_, { step, dispatch }) => {
+        await step('charge', () => 1)
+        await dispatch({ aggregate: 'step', id: 'a', name: 'go', data: {} })
+        throw new RangeError('not yet')
+      })
+      .onFailure({ retries: 0, giveUp: 'park' })
+    const options = { projections: 'manual', log: recorder() } as const
+    const Steps = domain({ aggregates: { pot: Pot, step: Step }, reactions: { charging: handler } })
+    await using bank = await Steps.start({ ...options, store: memory() })
+    await bank.pot('a').put({ amount: 1 })
+    await bank.reactions.runOnce('charging')
+    const { waiting } = await bank.reactions.waiting('charging')
+    assert.deepEqual(
+      waiting.map((one) => one.stepsDone),
+      [['charge']],
+    )
   })
 
   test('gives a handler that runs again what it was given first, whatever call to the store is lost', async () => {

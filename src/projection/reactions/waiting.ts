@@ -5,7 +5,7 @@
  */
 import { MnemeError, ProjectionError } from '../../domain/error.ts'
 import { checkId } from '../../domain/id.ts'
-import { checkKeys, checkOption } from '../../domain/options.ts'
+import { checkCursor, checkKeys, checkOption } from '../../domain/options.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { Environment } from '../../runtime/environment.ts'
@@ -274,8 +274,7 @@ function checked(options: WaitingOptions): WaitingOptions {
     checkId('the name of an aggregate', key.aggregate)
     checkId('the id of an aggregate', key.id)
   }
-  const isPlace = (found: unknown) => typeof found === 'string' && placeForm.test(found)
-  checkOption('after', after, isPlace, '`next` of an earlier page')
+  checkCursor(after, (cursor) => placeForm.test(cursor))
   const isLimit = (found: unknown) =>
     Number.isSafeInteger(found) && (found as number) >= 1 && (found as number) <= limitMax
   checkOption('limit', limit, isLimit, `a whole number from 1 to ${limitMax}`)

@@ -199,7 +199,8 @@ describe('find', () => {
   test('refuses an invalid limit, direction or cursor, and a cursor of another order', async () => {
     const { running, wait } = await filled()
     const { owners } = running
-    const refused = async (query: object) => assert.rejects(owners.find(query, wait), { code: 'OPTION_INVALID' })
+    const refused = async (query: object) =>
+      assert.rejects(owners.find(query, wait), { code: 'after' in query ? 'CURSOR_INVALID' : 'OPTION_INVALID' })
     await refused({ limit: -1 })
     await refused({ orderBy: [['balance', 'up']] })
     await refused({ orderBy: [['balance']] })

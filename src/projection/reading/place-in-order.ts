@@ -4,8 +4,8 @@
  * two pages may move from one to the other.
  */
 
+import { InputError } from '../../domain/error.ts'
 import { fieldOf, type Ordering } from '../../domain/field-path.ts'
-import { refuseOption } from '../../domain/options.ts'
 import { isOrderKey, isOrderKeyOfRow, orderKey, orderKeyOfRow } from '../stored/order-key.ts'
 
 /** The order keys of the ordered fields, then that of the row's key. */
@@ -38,14 +38,18 @@ export function cursorOf(ordering: readonly Ordering[], place: PlaceInOrder): st
   return btoa(ascii).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
-/** The place of a cursor. @throws DefinitionError `OPTION_INVALID` if it is none, or belongs to another order */
+/**
+ * The place of a cursor, which usually comes from a client.
+ *
+ * @throws InputError `CURSOR_INVALID` if it is none, or belongs to another order
+ */
 export function placeOfCursor(ordering: readonly Ordering[], cursor: string): PlaceInOrder {
   const [name, ...place] = partsOf(cursor)
   const isPlace = place.length === ordering.length + 1 && isOrderKeyOfRow(place.at(-1)!)
   const isOrdered = name === nameOf(ordering) && isPlace && place.slice(0, -1).every(isOrderKey)
   // One place has one cursor. A text that is only read as the same place was altered.
   if (isOrdered && cursorOf(ordering, place) === cursor) return place
-  return refuseOption('after', 'the `next` of an earlier answer with the same orderBy', cursor)
+  throw new InputError('CURSOR_INVALID', { cursor })
 }
 
 function partsOf(cursor: string): readonly string[] {

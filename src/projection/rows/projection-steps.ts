@@ -15,6 +15,7 @@ import type { RowLocation } from '../checkpoint/bookmark-options.ts'
 import { Recognition } from '../checkpoint/recognition.ts'
 import type { StepperContext, StepResult } from '../checkpoint/step.ts'
 import type { Stepper } from '../checkpoint/stepper.ts'
+import { isNewer } from '../failures/blame.ts'
 import { calledEvent, stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
 import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
 import { ReadAhead } from '../log/read-ahead.ts'
@@ -185,6 +186,7 @@ export class ProjectionSteps implements Stepper {
     const stored = await this.#storedRows(kept)
     const folded = await lead.during(() => foldRows(projection, kept, stored, breath))
     const failure = folded.failed ?? failed[0]
+    if (failure !== undefined) leaveNewer([failure])
     const queued = leftOut.filter(({ event }) => failure === undefined || event.position < failure.event.position)
     return {
       rows: [...this.#rows.withEntries(stored.values, folded.rows), ...this.#parkedRows(queued)],
@@ -204,6 +206,7 @@ export class ProjectionSteps implements Stepper {
     const { rows, leftOut } = await lead.during(() => foldParking(projection, keyed, stored, blocks, breath))
     const unread = failed.map((each) => ({ ...each, keys: [] }))
     const failures = [...failed, ...leftOut.filter((each) => 'cause' in each)]
+    leaveNewer(failures)
     return {
       rows: [...this.#rows.withEntries(stored.values, rows), ...this.#parkedRows([...unread, ...leftOut])],
       failed: failures[0],
@@ -224,6 +227,11 @@ export class ProjectionSteps implements Stepper {
     for (const each of keyed) for (const key of each.keys) keys.add(storedKey(key))
     return { place: { store, storage }, values: await this.#rows.valuesOf(keys, store, storage) }
   }
+}
+
+/** Throws the failure of an event that is newer than this program in a way that only its schema tells. */
+function leaveNewer(failures: readonly Failed[]): void {
+  for (const { cause } of failures) if (isNewer(cause)) throw cause
 }
 
 /** The result of some work, or `undefined` if the signal ended it. */

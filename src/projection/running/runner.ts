@@ -154,14 +154,14 @@ export class Runner {
   /**
    * Handles the log as it is now, from the stored checkpoint on. If another process does so, it waits for that process.
    *
-   * @throws ProjectionError `PROJECTION_FAILED`, `PROJECTION_PAUSED`; `PROJECTION_ELSEWHERE` if the other process makes
-   *   no progress for longer than a lease
+   * @throws ProjectionError as `runThrough`, `PROJECTION_FAILED`, `PROJECTION_PAUSED`; the signal's reason
    */
-  runOnce(): Promise<RunResult> {
+  runOnce(asked: AbortSignal): Promise<RunResult> {
     const tally = { events: 0 }
     const run = async () => {
       for (;;) {
-        const position = await this.#orFail(this.#runThrough(tally))
+        asked.throwIfAborted()
+        const position = await this.#orFail(this.#runThrough(tally, asked))
         // If the run that follows the log was stopped meanwhile, the rest is left.
         if (position !== undefined) return { position, ...tally }
       }
@@ -169,11 +169,11 @@ export class Runner {
     return this.#single.run(() => this.#leader.asGuest(run))
   }
 
-  async #runThrough(tally: { events: number }): Promise<number | undefined> {
+  async #runThrough(tally: { events: number }, asked: AbortSignal): Promise<number | undefined> {
     await this.#runs.ended()
     // The signal of a run that was stopped is aborted. This run needs its own.
     const isFollowed = this.alive && !this.#runs.signal.aborted
-    const { signal } = isFollowed ? this.#runs : new AbortController()
+    const signal = isFollowed ? AbortSignal.any([this.#runs.signal, asked]) : asked
     if (!isFollowed) this.#waiters.begin()
     if (!isFollowed) await this.#steps.prepare(signal)
     const step = () => {
@@ -202,7 +202,7 @@ export class Runner {
   }
 
   /** Tries parked events again, until the signal. @throws ProjectionError `PROJECTION_ELSEWHERE` */
-  async retryParked(asked: AbortSignal = new AbortController().signal): Promise<RetryResult> {
+  async retryParked(asked: AbortSignal): Promise<RetryResult> {
     const signal = this.alive ? AbortSignal.any([this.#runs.signal, asked]) : asked
     const tally = { handled: 0 }
     const { retrySize: size } = this.#steps

@@ -38,7 +38,8 @@ export async function runThrough(
     if (await leader.take()) {
       const step = await options.step()
       tally.events += step.events
-      caughtUp = step.caughtUp
+      // A step that was cut short has left something, whatever it says.
+      caughtUp = step.caughtUp && !signal.aborted
       await breath.pause()
       continue
     }
