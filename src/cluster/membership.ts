@@ -106,17 +106,17 @@ export class Membership {
     return this.#views.refresh()
   }
 
-  /** Another member knows the view of an epoch. */
-  hearEpoch(epoch: number): void {
+  /** Another member knows the view of an epoch. Resolves when it is known here, too. Never throws. */
+  async hearEpoch(epoch: number): Promise<void> {
     // A failure does no harm: the view is read again soon.
-    if (epoch > this.epoch) void this.#views.refresh().catch(() => {})
+    if (epoch > this.epoch) await this.#views.reach(epoch).catch(() => {})
   }
 
   peerOf({ id, address }: Pick<Member, 'id' | 'address'>): Peer {
     let peer = this.#peers.get(id)
     if (peer === undefined) {
       const { transport, environment } = this.#options
-      const onEpoch = (epoch: number) => this.hearEpoch(epoch)
+      const onEpoch = (epoch: number) => void this.hearEpoch(epoch)
       peer = new Peer({ id, address, transport, environment, epoch: () => this.epoch, onEpoch })
       this.#peers.set(id, peer)
     }

@@ -3,7 +3,7 @@ import type { AnyAggregate } from '../domain/aggregate.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { StreamId } from '../domain/stream.ts'
 import type { DispatchOptions } from '../kernel/dispatch-options.ts'
-import type { HeldState } from '../kernel/handed-state.ts'
+import type { DroppedState, HeldState } from '../kernel/handed-state.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { Moved } from '../kernel/moved.ts'
 import type { Ownership } from '../kernel/ownership.ts'
@@ -49,6 +49,10 @@ export class ClusterNode {
   #kernel: Kernel | undefined
   #router: Router | undefined
   #shared: { readonly view: View; readonly sharing: Sharing } | undefined
+  /** The sequences of the states that were given to others before this member leaves. */
+  readonly #given = new WeakMap<StreamId, number>()
+  /** Resolves when the states that were dropped last have arrived, or never will. */
+  #handing: Promise<void> = Promise.resolve()
 
   constructor(options: NodeOptions) {
     this.#options = options
@@ -63,6 +67,7 @@ export class ClusterNode {
         return underWay()
       },
       confirm: (stream) => membership.confirm(stream),
+      owns: (stream) => membership.owns(stream),
       sendOn: (stream, name, data, command) => this.#router!.sendOn(stream, name, data, command),
     }
   }
@@ -103,24 +108,33 @@ export class ClusterNode {
    * member decides those commands, so the kernel must not be stopped before.
    */
   async leave(): Promise<void> {
+    const { environment } = this.#options
     await this.#membership.leave((after) => this.#handOver(after))
-    await this.#router?.drain()
+    await Promise.all([this.#router?.drain(), waitAtMost(environment, handOverMsMax, this.#handing)])
   }
 
   /** Gives states in memory to the owners that their streams will have. */
   #handOver(after: Placement): Promise<void> {
-    return waitAtMost(this.#options.environment, handOverMsMax, this.#give(this.#kernel?.states() ?? [], after))
+    const states = [...(this.#kernel?.states() ?? [])].map(({ stream, take }) => ({
+      stream,
+      take: () => {
+        const handed = take()
+        if (handed !== undefined) this.#given.set(stream, handed.sequence)
+        return handed
+      },
+    }))
+    return waitAtMost(this.#options.environment, handOverMsMax, this.#give(states, after))
   }
 
-  /** Gives states that were dropped to the present owners of their streams. One that leaves has done it before. */
-  #handOn(dropped: readonly HeldState[]): void {
+  /** Gives states that were dropped to the present owners of their streams, but for those that they have already. */
+  #handOn(dropped: readonly DroppedState[]): void {
     const { elapsed } = this.#options.environment
-    const membership = this.#membership
-    if (dropped.length === 0 || membership.isLeaving) return
     const droppedAt = elapsed()
     const isLate = () => elapsed() - droppedAt > handOverMsMax
-    const states = dropped.map(({ stream, take }) => ({ stream, take: () => (isLate() ? undefined : take()) }))
-    void this.#give(states, membership.placement)
+    const states = dropped
+      .filter(({ stream, sequence }) => this.#given.get(stream) !== sequence)
+      .map(({ stream, take }) => ({ stream, take: () => (isLate() ? undefined : take()) }))
+    if (states.length > 0) this.#handing = this.#give(states, this.#membership.placement)
   }
 
   /** Resolves when the states have arrived, or never will. */
@@ -159,7 +173,7 @@ export class ClusterNode {
       dispatch: (stream, name, data, options, epoch) => {
         if (membership.owns(stream)) return kernel.dispatch(stream, name, data, options)
         if (epoch <= membership.epoch) throw new Moved()
-        return this.#dispatchLater(stream, name, data, options)
+        return this.#dispatchLater(stream, name, data, options, epoch)
       },
     }
     const serving: Serving = new Serving({
@@ -169,7 +183,7 @@ export class ClusterNode {
       keys: this.#options.keys,
       deciderOf: () => decider,
       epoch: () => membership.epoch,
-      onEpoch: (epoch) => membership.hearEpoch(epoch),
+      onEpoch: (epoch) => void membership.hearEpoch(epoch),
       onState: (handed) => kernel.receive(handed),
       onEnd: () => this.#servings.delete(serving),
     })
@@ -177,9 +191,15 @@ export class ClusterNode {
     return serving
   }
 
-  /** The sender knows a newer view. @throws Moved */
-  async #dispatchLater(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
-    await this.#membership.refresh().catch(() => {})
+  /** The sender knows the newer view of an epoch. @throws Moved */
+  async #dispatchLater(
+    stream: StreamId,
+    name: string,
+    data: unknown,
+    options: DispatchOptions,
+    epoch: number,
+  ): Promise<Outcome> {
+    await this.#membership.hearEpoch(epoch)
     if (!this.#membership.owns(stream)) throw new Moved()
     return this.#kernel!.dispatch(stream, name, data, options)
   }

@@ -5,13 +5,14 @@
  * old table has lived for long, the garbage collector takes the entries of all later ones for alive. With thousands of
  * commands a second, that costs more than to send them. So they are kept in slots, which are used again.
  */
+import type { Fence } from '../kernel/dispatch-options.ts'
 import { Line } from './line.ts'
 import type { Answered, SentCommand } from './wire.ts'
 
 /** Whoever sends a command. One of the last two is called once, at the latest when the link is closed. */
 export interface Sender {
   /** Asked by the owner before each decision. */
-  readonly fence?: (() => Promise<void>) | undefined
+  readonly fence?: Fence | undefined
   /** Ends the owner's work if it has not decided. */
   readonly signal?: AbortSignal | undefined
   answered(answered: Answered): void

@@ -131,6 +131,39 @@ describe('The way to another member', () => {
     assert.equal(environment.timers, 0)
   })
 
+  test('leaves no timer behind when it is closed, whatever it waits for', async () => {
+    const aborted = talk('other')
+    const caller = new AbortController()
+    const sent = assert.rejects(send(aborted.peer, caller.signal), lost('closed', true))
+    await aborted.environment.advance(1)
+    aborted.line.isCut = true
+    caller.abort()
+    aborted.peer.close()
+    await sent
+    assert.equal(aborted.environment.timers, 0, 'an aborted command')
+
+    const unheard = talk('other')
+    unheard.line.isCut = true
+    unheard.peer.open()
+    await unheard.environment.advance(1)
+    unheard.peer.close()
+    await unheard.environment.advance(0)
+    assert.equal(unheard.environment.timers, 0, 'a link without a word')
+
+    const failing = talk('other')
+    let tries = 0
+    failing.line.beforeConnected = async () => {
+      tries++
+      throw new LinkError('failed', 'It did not answer in time')
+    }
+    failing.peer.open()
+    await failing.environment.advance(1)
+    failing.peer.close()
+    await failing.environment.advance(silentMs)
+    assert.equal(failing.environment.timers, 0, 'a link that could not be opened')
+    assert.equal(tries, 1)
+  })
+
   test('keeps the process alive while a command that was sent over a broken link waits for the next one', async () => {
     const environment = manualEnvironment()
     let foreground = 0

@@ -28,6 +28,8 @@ const againMs = 25
 const unansweredMax = 8_000_000
 /** A longer state is not handed over. Commands would wait behind it. */
 const stateLengthMax = 1_000_000
+/** So many characters of states go before commands, which then find them there. The others go when no command waits. */
+const statesFirstMax = 65_536
 
 interface PeerOptions {
   /** The other member. Another process may listen at its address now. */
@@ -44,8 +46,10 @@ interface PeerOptions {
 export class Peer {
   readonly #options: PeerOptions
   readonly #outbox = new Outbox()
-  /** States that are handed over when no command waits, and who waits until they have arrived. */
+  /** States that are handed over, and who waits until they have arrived. */
   #states: (() => HandedState | undefined)[] = []
+  /** How many characters of them may still go before commands. */
+  #statesFirst = 0
   #whenHanded: (() => void)[] = []
   /** How much was sent when the last of them was. */
   #handedAt: number | undefined
@@ -58,6 +62,8 @@ export class Peer {
   #isSilent = false
   readonly #silence: Silence
   #cancelPing: () => void = () => {}
+  /** Ends a wait for the link that is being opened. */
+  #stopOpening: () => void = () => {}
 
   constructor(options: PeerOptions) {
     this.#options = options
@@ -105,9 +111,16 @@ export class Peer {
 
   /** The wait for a command that was not sent over the present link ends at once, and for another one soon. */
   #cancel(n: number): void {
-    const isSent = this.#outbox.get(n)?.isSent === true
+    const waiting = this.#outbox.get(n)
+    if (waiting === undefined) return
+    const { isSent, release } = waiting
     if (isSent) this.#channel?.say({ say: 'cancel', n })
-    this.#options.environment.after(isSent ? cancelMs : 0, () => this.#giveUp(n))
+    const stopWaiting = this.#options.environment.after(isSent ? cancelMs : 0, () => this.#giveUp(n))
+    // Otherwise a process that stops meanwhile would be kept alive for as long.
+    waiting.release = () => {
+      release?.()
+      stopWaiting()
+    }
   }
 
   #giveUp(n: number): void {
@@ -131,6 +144,7 @@ export class Peer {
     if (states.length === 0 || (this.#channel === undefined && !this.#isOpening)) return Promise.resolve()
     for (const state of states) this.#states.push(state)
     this.#handedAt = undefined
+    this.#statesFirst = statesFirstMax
     this.#channel?.flushSoon()
     return new Promise((resolve) => this.#whenHanded.push(resolve))
   }
@@ -157,6 +171,7 @@ export class Peer {
   close(): void {
     this.#isClosed = true
     this.#end('closed')
+    this.#stopOpening()
   }
 
   // -- opening -------------------------------------------------------------------------------------------------
@@ -178,8 +193,13 @@ export class Peer {
           if (this.#silence.isTooLong()) return this.#end('silent', error)
         }
         await new Promise<void>((resolve) => {
-          environment.after(againMs, resolve, { background: this.#outbox.size === 0 })
+          const cancel = environment.after(againMs, resolve, { background: this.#outbox.size === 0 })
+          this.#stopOpening = () => {
+            cancel()
+            resolve()
+          }
         })
+        if (this.#isClosed) return
       }
     } finally {
       this.#isOpening = false
@@ -211,6 +231,7 @@ export class Peer {
       },
     }
     opened.promise.catch(() => {})
+    this.#stopOpening = () => opened.reject(new LinkError('failed', 'The link is not needed any more'))
     let link: Link | undefined
     link = await transport.connect(address, events, Math.max(againMs, this.#silence.restMs()))
     this.#silence.begin()
@@ -261,8 +282,17 @@ export class Peer {
 
   // -- talking -------------------------------------------------------------------------------------------------
 
-  /** The next command for the present link, as JSON. */
+  /** The next command or state for the present link, as JSON. */
   #next(): string | undefined {
+    const state = this.#statesFirst > 0 ? this.#nextState() : undefined
+    if (state !== undefined) {
+      this.#statesFirst -= state.length
+      return state
+    }
+    return this.#nextCommand() ?? this.#nextState()
+  }
+
+  #nextCommand(): string | undefined {
     for (let waiting = this.#outbox.next(); waiting !== undefined; waiting = this.#outbox.next()) {
       if (this.#outbox.unanswered >= unansweredMax) return undefined
       const { n, command, wasSent, sender } = waiting
@@ -276,6 +306,10 @@ export class Peer {
       this.#outbox.take(n)
       sender.lost(new InputError('COMMAND_TOO_LARGE', facts))
     }
+    return undefined
+  }
+
+  #nextState(): string | undefined {
     for (let take = this.#states.pop(); take !== undefined; take = this.#states.pop()) {
       const handed = take()
       if (handed === undefined) continue
@@ -321,16 +355,16 @@ export class Peer {
         if ('moved' in reply && wasRepeated) sender.lost(new PeerLost('closed', this.#silence.heardAt))
         else if ('error' in reply && fenceError !== undefined) sender.lost(fenceError.error)
         else sender.answered({ reply, wasRepeated })
-      } else if (message.say === 'ask fence') void this.#askFence(channel, message.n, message.nth)
+      } else if (message.say === 'ask fence') void this.#askFence(channel, message)
     }
     this.#lookAtStates(channel)
     return true
   }
 
-  async #askFence(channel: Channel, n: number, nth: number): Promise<void> {
+  async #askFence(channel: Channel, { n, nth, wantedMs }: Message & { readonly say: 'ask fence' }): Promise<void> {
     try {
-      await this.#outbox.get(n)?.sender.fence?.()
-      channel.say({ say: 'fence', n, nth })
+      const fixedMs = await this.#outbox.get(n)?.sender.fence?.(wantedMs)
+      channel.say({ say: 'fence', n, nth, fixedMs })
     } catch (error) {
       const waiting = this.#outbox.get(n)
       if (waiting !== undefined) waiting.fenceError = { error }

@@ -74,6 +74,8 @@ interface Journey {
   wasSent: boolean
   /** When everything is stored that a lost member may have decided, to which it was sent. */
   settledAt: number
+  /** The epoch of the view that the last try followed. */
+  triedIn: number
   /** Why the last try failed. */
   last: unknown
 }
@@ -111,7 +113,8 @@ export class Router {
 
   /** Sends a command on that the kernel was given and that belongs to another member. */
   async sendOn(stream: StreamId, name: string, data: unknown, options: DispatchOptions): Promise<Outcome> {
-    return this.#search(this.#begin(stream, name, data, options, false), 1)
+    const isKnown = !this.#options.membership.owns(stream)
+    return this.#search(this.#begin(stream, name, data, options, false), isKnown ? 0 : 1)
   }
 
   /** Waits until the commands that were sent to other members are answered. */
@@ -137,6 +140,7 @@ export class Router {
       isCounted,
       wasSent: false,
       settledAt: Number.NEGATIVE_INFINITY,
+      triedIn: this.#options.membership.epoch,
       last: undefined,
     }
     this.#routed++
@@ -177,7 +181,7 @@ export class Router {
     try {
       for (let tries = tried, under = first; ; tries++, under = undefined) {
         if (under === undefined) {
-          if (tries > 0) await this.#unlessAborted(options, this.#lookAgain(tries))
+          if (tries > 0) await this.#unlessAborted(options, this.#lookAgain(tries, journey.triedIn))
           if (options.signal?.aborted) throw cut(journey, 'ABORTED', options.signal.reason)
           if (membership.ended.aborted) throw cut(journey, 'STOPPED')
           if (environment.elapsed() - begunAt > routeTimeoutMs) throw unreachable(journey)
@@ -209,6 +213,7 @@ export class Router {
     const { stream, options, command, wasSent } = journey
     const { membership } = this.#options
     const owner = membership.ownerOf(stream)
+    journey.triedIn = membership.epoch
     if (owner === undefined) {
       journey.last = new Error(`No member knows the aggregate ${stream.aggregate}`)
       // The others are gone while this one leaves.
@@ -325,8 +330,9 @@ export class Router {
   }
 
   /** The view was not the newest, or it changes at this moment. */
-  async #lookAgain(tries: number): Promise<void> {
+  async #lookAgain(tries: number, triedIn: number): Promise<void> {
     const { environment, membership } = this.#options
+    if (tries === 1 && membership.epoch > triedIn) return
     const restMs = Math.min(lookAgainMs * tries, lookAgainMsMax)
     if (tries > 1) await sleep(environment, restMs, membership.ended)
     await membership.refresh().catch(() => {})

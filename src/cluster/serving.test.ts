@@ -28,15 +28,15 @@ function begin(decider: Decider) {
 }
 
 test('A decision that waits for a fence gets the answer, also when the caller has given the command up', async () => {
-  let passed = false
+  let passed: number | undefined
   // The kernel answers a command that is given up at once, while its decision waits.
   const { environment, said, serving } = begin({
     keys: undefined,
     dispatch: (_, name, __, { fence, onWaiting }) =>
       new Promise((_resolve, reject) => {
         onWaiting!(() => reject(new CancelledError('ABORTED', { what: name })))
-        void fence!().then(() => {
-          passed = true
+        void fence!(1000).then((fixedMs) => {
+          passed = fixedMs
         })
       }),
   })
@@ -49,11 +49,11 @@ test('A decision that waits for a fence gets the answer, also when the caller ha
   const sent = { stream, name: 'deposit', commandId: 'c', idBy: 'reaction', hasFence: true } as const
   await hear({ say: 'command', n: 1, command: sent })
   const asked = said.find((message) => message.say === 'ask fence')
-  assert.ok(asked !== undefined)
+  assert.ok(asked !== undefined && asked.wantedMs === 1000)
   await hear({ say: 'cancel', n: 1 })
   assert.ok(said.some(({ say }) => say === 'reply'))
-  await hear({ say: 'fence', n: 1, nth: asked.nth })
-  assert.ok(passed)
+  await hear({ say: 'fence', n: 1, nth: asked.nth, fixedMs: 999 })
+  assert.equal(passed, 999)
   serving.close()
 })
 

@@ -71,7 +71,7 @@ export class Serving implements LinkEvents {
    * Questions whether a command may be decided, by number. The decision waits for each answer, also when the caller of
    * the command has given it up meanwhile.
    */
-  readonly #fences = new Map<number, PromiseWithResolvers<void>>()
+  readonly #fences = new Map<number, PromiseWithResolvers<number | undefined>>()
   #lastFence = 0
   #isClosed = false
   #heardAt: number
@@ -159,8 +159,10 @@ export class Serving implements LinkEvents {
 
   /** A state that cannot be read is loaded when it is needed. */
   async #receive(handed: HandedState): Promise<void> {
+    const { keys, onState } = this.#options
     try {
-      this.#options.onState({ ...handed, state: await opened(handed.state, this.#options.keys) })
+      // Commands in the same packet find it there.
+      onState(keys === undefined ? handed : { ...handed, state: await opened(handed.state, keys) })
     } catch {}
   }
 
@@ -207,7 +209,7 @@ export class Serving implements LinkEvents {
       derivedId: idBy === 'reaction' ? commandId : undefined,
       ownId: isOwn ? commandId : undefined,
       isRepeated: isOwn && isRepeated === true,
-      fence: hasFence ? () => this.#askFence(handling.n) : this.#checkValid,
+      fence: hasFence ? (wantedMs) => this.#askFence(handling.n, wantedMs) : this.#checkValid,
       isStillClear: this.#isValid,
       isClearAtFirst: !hasFence,
       mayFailMoved: true,
@@ -233,22 +235,24 @@ export class Serving implements LinkEvents {
   }
 
   /** @throws Moved if the sender may have given up; its own error if the sender's fence throws */
-  async #askFence(n: number): Promise<void> {
+  async #askFence(n: number, wantedMs: number | undefined): Promise<number | undefined> {
     if (!this.#isValid()) throw new Moved()
     const nth = ++this.#lastFence
-    const answer = Promise.withResolvers<void>()
+    const answer = Promise.withResolvers<number | undefined>()
     this.#fences.set(nth, answer)
-    this.#channel.say({ say: 'ask fence', n, nth })
+    this.#channel.say({ say: 'ask fence', n, nth, wantedMs })
+    let fixedMs: number | undefined
     try {
-      await answer.promise
+      fixedMs = await answer.promise
     } finally {
       this.#fences.delete(nth)
     }
     if (!this.#isValid()) throw new Moved()
+    return fixedMs
   }
 
   /** The fence of most commands, for which nobody has to be asked. @throws Moved if the sender may have given up */
-  readonly #checkValid = async (): Promise<void> => {
+  readonly #checkValid = async (): Promise<undefined> => {
     if (!this.#isValid()) throw new Moved()
   }
 
@@ -256,10 +260,10 @@ export class Serving implements LinkEvents {
   readonly #isValid = (): boolean =>
     !this.#isClosed && this.#options.environment.elapsed() - this.#channel.seenThere <= validMs
 
-  #passFence({ nth, error }: Message & { readonly say: 'fence' }): void {
-    const fence = this.#fences.get(nth)
-    if (error === undefined) fence?.resolve()
-    else fence?.reject(decodeError(error))
+  #passFence(answer: Message & { readonly say: 'fence' }): void {
+    const fence = this.#fences.get(answer.nth)
+    if ('error' in answer) fence?.reject(decodeError(answer.error))
+    else fence?.resolve(answer.fixedMs)
   }
 }
 

@@ -13,6 +13,10 @@ export const domainView = 'cluster members'
 const key = 'view'
 /** How often a change is tried if others change the view at the same time. */
 const triesMax = 100
+/** How many questions for the epoch may be under way. One that waits for another takes up to twice as long. */
+const questionsMax = 4
+/** How often the view is read when another member knows a newer one. A reading that had begun before may miss it. */
+const readingsMax = 2
 
 export class ViewStore {
   readonly #store: ProjectionStore
@@ -21,7 +25,10 @@ export class ViewStore {
   #view: View = { ...emptyContent, epoch: 0 }
   readonly #onChange: (view: View) => void
   #waiting: PromiseWithResolvers<void>[] = []
-  #isAsking = false
+  /** How many questions are under way, and whether another one begins in a moment. */
+  #asking = 0
+  #isBeginning = false
+  #loading: Promise<void> | undefined
 
   /**
    * @param name under which the view is stored
@@ -43,11 +50,21 @@ export class ViewStore {
   refresh(): Promise<void> {
     const waiting = Promise.withResolvers<void>()
     this.#waiting.push(waiting)
-    if (!this.#isAsking) {
-      this.#isAsking = true
+    if (!this.#isBeginning && this.#asking < questionsMax) {
+      this.#isBeginning = true
       soon(() => void this.#ask())
     }
     return waiting.promise
+  }
+
+  /** Another member knows the view of an epoch: reads it, if it is newer. @throws StoreError */
+  async reach(epoch: number): Promise<void> {
+    for (let reading = 0; reading < readingsMax && this.#view.epoch < epoch; reading++) {
+      this.#loading ??= this.#load().finally(() => {
+        this.#loading = undefined
+      })
+      await this.#loading
+    }
   }
 
   /**
@@ -78,6 +95,8 @@ export class ViewStore {
   }
 
   async #ask(): Promise<void> {
+    this.#isBeginning = false
+    this.#asking++
     while (this.#waiting.length > 0) {
       const waiting = this.#waiting.splice(0)
       try {
@@ -88,7 +107,7 @@ export class ViewStore {
         for (const { reject } of waiting) reject(error)
       }
     }
-    this.#isAsking = false
+    this.#asking--
   }
 
   async #load(): Promise<void> {

@@ -47,9 +47,10 @@ export type Message =
   | { readonly say: 'command'; readonly n: number; readonly command: SentCommand }
   | { readonly say: 'cancel'; readonly n: number }
   | { readonly say: 'reply'; readonly n: number; readonly reply: Reply }
-  /** Asks the sender of a command whether it may still be decided, and the answer. */
-  | { readonly say: 'ask fence'; readonly n: number; readonly nth: number }
-  | { readonly say: 'fence'; readonly n: number; readonly nth: number; readonly error?: Json }
+  /** Asks the sender of a command whether it may still be decided, and the answer. The times are those of `Fence`. */
+  | { readonly say: 'ask fence'; readonly n: number; readonly nth: number; readonly wantedMs?: number | undefined }
+  | { readonly say: 'fence'; readonly n: number; readonly nth: number; readonly fixedMs?: number | undefined }
+  | { readonly say: 'fence'; readonly n: number; readonly nth: number; readonly error: Json }
   /** The state of a stream that the other side will own. */
   | { readonly say: 'state'; readonly handed: HandedState }
   /** A part of the JSON of a longer message. The parts come in order, and those of two messages are never mixed. */

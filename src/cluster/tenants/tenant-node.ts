@@ -45,6 +45,7 @@ export class TenantNode implements DomainNode {
         return underWay()
       },
       confirm: (stream) => membership.confirm(stream, this.shard),
+      owns: (stream) => membership.owns(stream, this.shard),
       sendOn: (stream, name, data, command) => this.#router!.sendOn(stream, name, data, command),
     }
   }

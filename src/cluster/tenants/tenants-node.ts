@@ -154,7 +154,7 @@ export class TenantsNode {
       keys: undefined,
       deciderOf: (command, epoch) => this.#deciderOf(command, epoch),
       epoch: () => membership.epoch,
-      onEpoch: (epoch) => membership.hearEpoch(epoch),
+      onEpoch: (epoch) => void membership.hearEpoch(epoch),
       onState: () => {},
       onEnd: () => this.#servings.delete(serving),
     })
