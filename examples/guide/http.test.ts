@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { client } from '../../src/http/client/index.ts'
-import { http } from '../../src/http/index.ts'
+import {
+  commandOptionsOf,
+  headersOf,
+  http,
+  jsonOf,
+  pageOptionsOf,
+  responseTo,
+  waitOptionsOf,
+} from '../../src/http/index.ts'
 import { memory, tenants } from '../../src/index.ts'
 import { Bank } from '../bank/bank.ts'
 
@@ -116,4 +124,39 @@ test('a client has the types of the domain', async () => {
     // #endregion
   }
   await assert.rejects(follow(), /enough/)
+})
+
+test('routes of your own have the same headers and problems', async () => {
+  await using bank = await Bank.start()
+  // #region own
+  async function deposits(request: Request, id: string): Promise<Response> {
+    try {
+      const data = (await request.json()) as { amount: number } // the schema of the command checks it
+      const outcome = await bank.account(id).deposit(data, commandOptionsOf(request))
+      return Response.json(jsonOf(outcome.state), { headers: headersOf(outcome) })
+    } catch (error) {
+      if (error instanceof SyntaxError) return new Response(null, { status: 400 }) // the body is no JSON
+      return responseTo(error)
+    }
+  }
+  async function richest(request: Request): Promise<Response> {
+    const query = { orderBy: [['balance', 'descending']], ...pageOptionsOf(request) } as const
+    return Response.json(jsonOf(await bank.balances.find(query, waitOptionsOf(request))))
+  }
+  // #endregion
+  await bank.account('ada').open({ owner: 'Ada' })
+  const url = 'http://bank.example/accounts/ada/deposits'
+  const deposit = (body: string, headers: Record<string, string> = {}) =>
+    deposits(new Request(url, { method: 'POST', headers, body }), 'ada')
+  const once = { 'Idempotency-Key': 'd-1', 'If-Match': '"1"' }
+  const first = await deposit('{ "amount": 5 }', once)
+  assert.deepEqual([first.status, first.headers.get('ETag')], [200, '"2"'])
+  assert.equal((await deposit('{ "amount": 5 }', once)).headers.get('ETag'), '"2"')
+  assert.equal((await deposit('{ "amount": 5 }', { 'If-Match': '"1"' })).status, 412)
+  assert.equal((await deposit('{ "amount": 5 }', { 'If-Match': 'yesterday' })).status, 400)
+  assert.equal((await deposit('{ "amount": -5 }')).status, 400)
+  assert.equal((await deposit('{')).status, 400)
+  const seen = { 'Mneme-Position': first.headers.get('Mneme-Position')! }
+  const { rows } = (await (await richest(new Request(url, { headers: seen }))).json()) as { rows: readonly unknown[] }
+  assert.equal(rows.length, 1)
 })

@@ -5,15 +5,14 @@ import { createServer, request as sendRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { commandOptionsOf, headersOf, jsonOf, responseTo, statusOf } from '../../src/http/index.ts'
 import {
   type CommandOf,
   CommandRejected,
-  type ErrorCode,
   type EventsOf,
   type Handle,
   hasCode,
   InputError,
-  MnemeError,
   memory,
   type RowOf,
   type Running,
@@ -125,10 +124,11 @@ test('commands come over HTTP', async () => {
   async function receive(request: Request, user: string): Promise<Response> {
     try {
       const command = bank.parseCommand(await request.json())
-      const { sequence } = await bank.dispatch({ ...command, metadata: { user } })
-      return Response.json({ sequence })
+      const outcome = await bank.dispatch({ ...command, metadata: { user } })
+      return Response.json(jsonOf(outcome.state), { headers: headersOf(outcome) })
     } catch (error) {
-      return Response.json({ error: String(error) }, { status: statusOf(error) })
+      if (error instanceof SyntaxError) return new Response(null, { status: 400 }) // no JSON
+      return responseTo(error)
     }
   }
   // #endregion
@@ -152,15 +152,12 @@ test('a sequence is an ETag, and If-Match expects it', async () => {
   // #region etag
   async function answer(request: Request, id: string): Promise<Response> {
     if (request.method === 'GET') {
-      const { state, sequence } = await bank.account(id).read()
-      return Response.json(state, { headers: { ETag: `"${sequence}"` } })
+      const { state, ...read } = await bank.account(id).read()
+      return Response.json(jsonOf(state), { headers: headersOf(read) })
     }
-    const ifMatch = request.headers.get('If-Match')
-    const expectedSequence = ifMatch === null ? undefined : Number(ifMatch.replaceAll('"', ''))
-    const data: unknown = await request.json()
-    const command = bank.parseCommand({ aggregate: 'account', id, name: 'deposit', data, expectedSequence })
-    const { state, sequence } = await bank.dispatch(command)
-    return Response.json(state, { headers: { ETag: `"${sequence}"` } })
+    const data = (await request.json()) as { amount: number } // the schema of the command checks it
+    const outcome = await bank.account(id).deposit(data, commandOptionsOf(request))
+    return Response.json(jsonOf(outcome.state), { headers: headersOf(outcome) })
   }
   // #endregion
   const url = 'http://bank.example/accounts/ada'
@@ -270,29 +267,6 @@ test('options are given at the start', async () => {
   // #endregion
   assert.deepEqual(bank.load(), { liveAggregates: 0, commandsInFlight: 0 })
 })
-
-// #region status
-const statuses: Partial<Record<ErrorCode, number>> = {
-  COMMAND_MALFORMED: 400,
-  COMMAND_INVALID: 400,
-  ID_INVALID: 400,
-  AGGREGATE_UNKNOWN: 404,
-  COMMAND_UNKNOWN: 404,
-  COMMAND_ID_REUSED: 409,
-  SEQUENCE_UNEXPECTED: 412,
-  COMMAND_TOO_LARGE: 413,
-  COMMIT_TOO_LARGE: 413,
-  LOG_REPLACED: 410,
-  STORE_CLOSED: 503,
-  OUTCOME_UNKNOWN: 504,
-}
-
-function statusOf(error: unknown): number {
-  if (error instanceof CommandRejected) return 422
-  if (!(error instanceof MnemeError)) return 500
-  return statuses[error.code as ErrorCode] ?? (error.retryable ? 503 : 500)
-}
-// #endregion
 
 test('an error has a status for HTTP', async () => {
   const bank = await Bank.start({ store: memory() })

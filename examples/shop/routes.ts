@@ -1,6 +1,6 @@
 /**
  * The shop over HTTP. An `Idempotency-Key` makes a request safe to repeat. `If-Match` refuses a change if somebody else
- * made one before. An answer's header `Position`, sent back with the next request, lets a customer see the own writes.
+ * made one before. An answer's `Mneme-Position`, sent back with the next request, lets a customer see the own writes.
  * Who may do what is left out.
  */
 import { createHash, createHmac } from 'node:crypto'
@@ -9,39 +9,43 @@ import { html } from 'hono/html'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { z } from 'zod'
-import { statusOf } from '../../src/http/index.ts'
-import { CommandRejected, forgotten, MnemeError, type Personal } from '../../src/index.ts'
+import {
+  commandOptionsOf,
+  followOptionsOf,
+  headersOf,
+  jsonOf,
+  pageOptionsOf,
+  responseTo,
+  waitOptionsOf,
+} from '../../src/http/index.ts'
 import type { RunningShop } from './shop.ts'
 
 function failed(error: Error, c: Context): Response {
-  if (error instanceof z.ZodError || error instanceof SyntaxError) return c.json({ error: error.message }, 400)
-  if (error instanceof CommandRejected) return c.json({ error: error.code, details: error.details }, 422)
-  const status = statusOf(error) as ContentfulStatusCode
-  if (!(error instanceof MnemeError)) return c.json({ error: 'SHOP_FAILED' }, status)
-  return c.json({ error: error.code, details: status < 500 ? error.facts : undefined }, status)
+  const isBad = error instanceof z.ZodError || error instanceof SyntaxError
+  return isBad ? c.json({ code: 'BadRequest', detail: error.message }, 400) : responseTo(error)
 }
 
 // #region options
-/** The headers that every command takes. */
-function optionsOf(c: Context) {
-  const etag = c.req.header('If-Match')
-  const expectedSequence = etag === undefined ? undefined : Number(etag.replaceAll('"', ''))
-  return { commandId: c.req.header('Idempotency-Key') ?? crypto.randomUUID(), expectedSequence }
-}
+/** The options of the command that a request is. */
+const optionsOf = (c: Context) => ({ commandId: crypto.randomUUID(), ...commandOptionsOf(c.req.raw) })
 /** What a request with this key makes has this id, however often the request arrives. */
 const newId = (...parts: readonly string[]) =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24)
 
-type Read = { readonly position: number; readonly sequence: number }
-const answer = (c: Context, { position, sequence }: Read, body: object = {}, status: ContentfulStatusCode = 200) =>
-  c.json(body, status, { Position: `${position}`, ETag: `"${sequence}"` })
+type Read = Parameters<typeof headersOf>[0]
+/** An answer shows customers their own personal data, and nobody else's. */
+const answer = (c: Context, read: Read, body: object = {}, status: ContentfulStatusCode = 200) =>
+  c.json(
+    jsonOf(body, (subject) => subject === c.req.param('customer')),
+    status,
+    headersOf(read),
+  )
 // #endregion
 
-const plain = (value: Personal<string> | undefined) => (value?.value === forgotten ? 'forgotten' : value?.value)
 const person = z.object({ name: z.string(), email: z.string().trim().toLowerCase().pipe(z.email()) })
 
 export function routes(shop: RunningShop, secret: string): Hono {
-  const app = new Hono().onError(failed).notFound((c) => c.json({ error: 'NotFound' }, 404))
+  const app = new Hono().onError(failed).notFound((c) => c.json({ code: 'NotFound' }, 404))
   addCustomers(app, shop, secret)
   addOrders(app, shop)
   return app
@@ -60,7 +64,7 @@ function addCustomers(app: Hono, shop: RunningShop, secret: string): void {
   app.get('/customers/:customer', async (c) => {
     const { state, ...read } = await shop.customer(c.req.param('customer')).read()
     if (state.phase !== 'registered') return c.notFound()
-    return answer(c, read, { name: plain(state.name), email: plain(state.email) })
+    return answer(c, read, { name: state.name, email: state.email })
   })
   app.delete('/customers/:customer', async (c) => {
     await shop.customer(c.req.param('customer')).leave()
@@ -89,16 +93,14 @@ function addOrders(app: Hono, shop: RunningShop): void {
   // #endregion
   // #region list
   app.get('/customers/:customer/orders', async (c) => {
-    const { limit = '20', after } = c.req.query()
     const newest = { where: { customer: c.req.param('customer') }, orderBy: [['placedAt', 'descending']] } as const
-    const atLeast = Number(c.req.header('Position') ?? 0)
-    return c.json(await shop.orders.find({ ...newest, limit: Number(limit), after }, { atLeast }))
+    return c.json(await shop.orders.find({ ...newest, ...pageOptionsOf(c.req) }, waitOptionsOf(c.req.raw)))
   })
   // #endregion
   app.get('/customers/:customer/orders/:order', async (c) => {
     const { state, ...read } = await shop.order(c.req.param('order')).read()
     if (state.customer !== c.req.param('customer')) return c.notFound()
-    return answer(c, read, { ...state, address: plain(state.address) })
+    return answer(c, read, state)
   })
   app.put('/customers/:customer/orders/:order/address', async (c) => {
     const { customer, order } = c.req.param()
@@ -114,7 +116,7 @@ function addOrders(app: Hono, shop: RunningShop): void {
   app.get('/customers/:customer/orders/:order/events', async (c) => {
     const order = shop.order(c.req.param('order'))
     if ((await order.state()).customer !== c.req.param('customer')) return c.notFound()
-    const following = { from: Number(c.req.header('Last-Event-ID') ?? 0) + 1, signal: c.req.raw.signal }
+    const following = { ...followOptionsOf(c.req.raw), signal: c.req.raw.signal }
     const send = async (stream: SSEStreamingApi) => {
       for await (const { sequence, type, position } of order.events(following))
         await stream.writeSSE({ id: `${sequence}`, data: JSON.stringify({ type, position }) })

@@ -9,10 +9,10 @@ import {
   limitOf,
   parametersOf,
   type Service,
-  wholeParameter,
   written,
 } from './exchange.ts'
 import { pageCharactersMax, piece } from './page-size.ts'
+import { wholeParameter } from './parameters.ts'
 import { addressed } from './states.ts'
 
 /** An event as clients get it. Its metadata says who has sent the command, so it is left out unless it is wanted. */

@@ -5,9 +5,9 @@ import type { Json } from '../domain/json.ts'
 import { startTimer, stopTimer } from '../runtime/timers.ts'
 import { malformed } from './body.ts'
 import type { AnyRunning, EventFilters, ReadIn, Settings } from './options.ts'
+import { limitIn } from './parameters.ts'
 import { problemOf, problemResponse, statusOf } from './problem.ts'
 import { marked, markedType, plain, plainType, type Reveals } from './representation.ts'
-import { numberMax, wholeNumber } from './request-headers.ts'
 
 /** What requests to one domain have in common. */
 export interface Service extends Shared {
@@ -180,20 +180,8 @@ export function filtersOf({ url }: Request): EventFilters {
   return Object.fromEntries(names.map((name) => [name, searchParams.getAll(name)]))
 }
 
-/** @throws HttpError `REQUEST_MALFORMED` */
-export function wholeParameter(name: string, text: string | undefined, most: number = numberMax): number | undefined {
-  if (text === undefined) return undefined
-  const number = wholeNumber(text)
-  if (number === undefined || number > most) malformed(`${name} is not a whole number from 0 to ${most}`)
-  return number
-}
-
 /** The greatest number of items in a page: at least one. @throws HttpError `REQUEST_MALFORMED` */
-export function limitOf({ settings }: Shared, text: string | undefined): number {
-  const { pageSizeMax } = settings
-  const limit = wholeParameter('limit', text, pageSizeMax) ?? Math.min(100, pageSizeMax)
-  return limit === 0 ? malformed(`limit is not a whole number from 1 to ${pageSizeMax}`) : limit
-}
+export const limitOf = ({ settings }: Shared, text: string | undefined): number => limitIn(text, settings.pageSizeMax)
 
 /** The response to an error. */
 export function failed(error: unknown, headers?: Readonly<Record<string, string>>): Response {

@@ -11,7 +11,6 @@
 import { type Context, Hono } from 'hono'
 import { WarningLimit } from '../application/warning-limit.ts'
 import { HttpError } from '../domain/error.ts'
-import { isNewer } from '../projection/failures/blame.ts'
 import { warnTo } from '../runtime/logger.ts'
 import { malformed } from './body.ts'
 import { sendCommand } from './commands.ts'
@@ -31,7 +30,7 @@ import {
 } from './options.ts'
 import { checkOrigin, crossOriginHeaders, preflight } from './origin.ts'
 import { idIn } from './path.ts'
-import { problemOf } from './problem.ts'
+import { report } from './report.ts'
 import { countRows, findRows, readRow } from './rows.ts'
 import { listIds, readState } from './states.ts'
 
@@ -94,15 +93,11 @@ export function http(
 ): (request: Request) => Promise<Response> {
   const settings = settle(options)
   const { warn } = new WarningLimit(warnTo(settings.log ?? console))
-  const report = (cause: unknown) => {
-    const { status } = problemOf(cause)
-    if (status !== 500 && !isNewer(cause)) return
-    warn({ code: 'REQUEST_FAILED', message: `A request was answered with the status ${status}`, cause })
-  }
-  const shared: Shared = { settings, streams: { open: 0 }, report }
+  const tell = (cause: unknown) => report(warn, cause)
+  const shared: Shared = { settings, streams: { open: 0 }, report: tell }
   const lend = lendingOf(bank, shared)
   const failure = (error: unknown, headers?: Readonly<Record<string, string>>) => {
-    report(error)
+    tell(error)
     return failed(error, headers)
   }
   const app = routed(shared, lend, failure)

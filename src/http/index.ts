@@ -10,4 +10,15 @@ export type {
   ReadIn,
   TenantsHttpOptions,
 } from './options.ts'
+export {
+  commandOptionsOf,
+  followOptionsOf,
+  headersOf,
+  jsonOf,
+  pageOptionsOf,
+  type RequestedOptions,
+  responseTo,
+  type WithHeaders,
+  waitOptionsOf,
+} from './own-routes.ts'
 export { type Problem, statusOf } from './problem.ts'

@@ -37,6 +37,7 @@ const kinds: Partial<Record<ErrorCode, Kind>> = {
   COMMAND_MALFORMED: { status: 400, detail: 'This is not a command.' },
   COMMAND_INVALID: { status: 400, detail: 'The data does not pass the schema of the command.', facts: ['issues'] },
   DATA_NOT_JSON: { status: 400, detail: 'The data holds something that cannot be stored.', facts: ['path'] },
+  CURSOR_INVALID: { status: 400, detail: 'It is not the cursor of an earlier page of this query.' },
   ID_INVALID: { status: 400, detail: 'An id has 1 to 1,024 bytes, no null characters and no lone surrogates.' },
   AGGREGATE_UNKNOWN: { status: 404, detail: 'There is no such aggregate.' },
   COMMAND_UNKNOWN: { status: 404, detail: 'The aggregate has no such command.' },

@@ -58,6 +58,17 @@ export function positionOf(headers: Headers): number | undefined {
   return wholeNumber(header) ?? malformed(`${positionHeader} is not a position`)
 }
 
+/**
+ * The number in `Last-Event-ID`. A browser without one sends no header, other clients an empty one.
+ *
+ * @throws HttpError `REQUEST_MALFORMED`
+ */
+export function lastEventOf(headers: Headers): number | undefined {
+  const id = headers.get('last-event-id')
+  if (id === null || id === '') return undefined
+  return wholeNumber(id) ?? malformed('Last-Event-ID is not the id of an event')
+}
+
 /** The greatest position or sequence that a client can name. Its successor is a whole number too, on every store. */
 export const numberMax = 999_999_999_999_999
 

@@ -1,7 +1,8 @@
 /** Reads of aggregates: a state, now or earlier, and the ids of all instances. */
 import { HttpError } from '../domain/error.ts'
 import { malformed } from './body.ts'
-import { answer, checkRead, type Exchange, inTime, limitOf, parametersOf, wholeParameter } from './exchange.ts'
+import { answer, checkRead, type Exchange, inTime, limitOf, parametersOf } from './exchange.ts'
+import { wholeParameter } from './parameters.ts'
 import { etagOf, positionHeader } from './request-headers.ts'
 import { aggregateOf } from './routes.ts'
 

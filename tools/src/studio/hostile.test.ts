@@ -71,6 +71,25 @@ describe('The studio', () => {
     assert.equal(head.headers.get('content-type'), 'text/event-stream')
   })
 
+  test('refuses a last event that is none, before it answers as a stream', async (t) => {
+    const { origin, token } = await studioPlace(t, { store: await filledStore() })
+    const answerTo = async (id: string) => {
+      const headers = { authorization: `Bearer ${token}`, 'last-event-id': id }
+      const response = await fetch(`${origin}/api/live`, { headers, signal: t.signal })
+      return [response.status, response.ok ? '' : await response.text()] as const
+    }
+    for (const id of ['x', '-1', '9007199254740992']) {
+      const [status, text] = await answerTo(id)
+      assert.equal(status, 400, id)
+      assert.match(text, /"USAGE".*Last-Event-ID/)
+    }
+    for (const id of ['1000', '9007199254740991']) {
+      const [status, text] = await answerTo(id)
+      assert.equal(status, 500, id)
+      assert.match(text, /"LOG_REPLACED"/)
+    }
+  })
+
   test('tells a head with a page of the log so that nothing is missed after it', async (t) => {
     const store = await filledStore()
     await using bank = await TransferBank.start({ store, projections: 'manual' })

@@ -25,14 +25,17 @@ export async function sendLive(
   signal: AbortSignal,
 ): Promise<void> {
   const { types, aggregates, tags } = filtersOf(query)
-  const last = new URLSearchParams({ after: String(lastEventId ?? '') })
-  const from = Math.max(whole(query, 'from', 1), whole(last, 'after', 0) + 1)
+  const last = new URLSearchParams({ 'Last-Event-ID': String(lastEventId ?? '') })
+  const from = Math.max(whole(query, 'from', 1), whole(last, 'Last-Event-ID', 0, Number.MAX_SAFE_INTEGER - 1) + 1)
+  const filters = { ...(types && { types }), ...(aggregates && { aggregates }), ...(tags && { tags }) }
+  // A reader whose place is not in the log, or whose filters cannot be, learns it by the status.
+  const behind = { position: Math.max(0, from - 1) }
+  await inspection.store.readAll({ from, to: Number.POSITIVE_INFINITY }, { ...filters, behind, limit: 1, signal })
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   if (isHead) return void response.end()
   response.flushHeaders()
   const beat = setInterval(() => response.write(':\n\n'), beatMs)
   try {
-    const filters = { ...(types && { types }), ...(aggregates && { aggregates }), ...(tags && { tags }) }
     for await (const event of follow(inspection.store, { from, ...filters, signal })) {
       const text = `id: ${event.position}\ndata: ${JSON.stringify(briefEventView(inspection, event))}\n\n`
       if (!response.write(text)) await once(response, 'drain', { signal })
