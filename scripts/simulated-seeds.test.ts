@@ -1,6 +1,8 @@
 /** Which failure is told if several seeds run at the same time, and that threads change nothing of what a seed does. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { SimulationReport } from '../src/testing/index.ts'
+import { scenarioOf } from '../test/support/simulation/scenarios.ts'
 import { leftOut } from '../test/support/size.ts'
 import { runSeed, runSeeds, type SeedRun, startSeeds } from './simulated-seeds.ts'
 
@@ -10,13 +12,13 @@ function heldRuns() {
   const run = (seed: number) => new Promise<SeedRun>((resolve) => begun.set(seed, resolve))
   const end = async (seed: number, isBroken = false) => {
     const failure = { scenario: 'seats', message: `seed ${seed} breaks a promise` }
-    begun.get(seed)!(isBroken ? { reports: [], failure } : { reports: [] })
+    begun.get(seed)!(isBroken ? { failure } : { report: {} as SimulationReport })
     await new Promise((resolve) => setImmediate(resolve))
   }
   return { run, end, begun: () => [...begun.keys()] }
 }
 
-const options = { scenario: 'seats', steps: 40, isOneOfMany: true }
+const options = { scenario: 'seats', steps: 40 }
 const from = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i).values()
 
 describe('Seeds that run at the same time', () => {
@@ -55,8 +57,15 @@ describe('Seeds that run at the same time', () => {
     const { run, end } = startSeeds(options)
     assert.deepEqual(await run(3), await runSeed(3, options))
     await end()
-    const { failure } = await runSeed(3, { ...options, steps: 0.5 })
-    assert.equal(failure?.scenario, 'seats')
-    assert.match(failure.message, /steps/)
+    const failed = await runSeed(3, { ...options, steps: 0.5 })
+    assert.ok('failure' in failed)
+    assert.equal(failed.failure.scenario, 'seats')
+    assert.match(failed.failure.message, /steps/)
+  })
+
+  test('are one run each, of the scenario that the seed chooses', async () => {
+    const seed = 3
+    const run = await runSeed(seed, { scenario: undefined, steps: 5 })
+    assert.deepEqual(run, { report: await scenarioOf(seed).run(seed, 5) })
   })
 })

@@ -1,19 +1,16 @@
 /**
- * Simulates many seeds, several at the same time: each in one of some threads. What a seed comes to does not depend on
- * the thread.
+ * Simulates many seeds, several at the same time: each in one of some threads. A seed is one run. What it comes to does
+ * not depend on the thread.
  */
 import type { SimulationReport } from '../src/testing/index.ts'
-import { scenarios } from '../test/support/simulation/scenarios.ts'
+import { scenarioNamed, scenarioOf } from '../test/support/simulation/scenarios.ts'
 import { startThread } from './threads.ts'
 
-/** What runs a seed: its scenarios, one after the other, up to the first that breaks a promise. */
+/** What runs a seed. */
 export type RunSeed = (seed: number) => Promise<SeedRun>
 
-export interface SeedRun {
-  /** Of the runs that kept all promises. */
-  readonly reports: readonly SimulationReport[]
-  readonly failure?: Failure
-}
+/** What a run came to: what it has met, or why it failed. */
+export type SeedRun = { readonly report: SimulationReport } | { readonly failure: Failure }
 
 interface Failure {
   readonly scenario: string
@@ -25,27 +22,20 @@ interface FailedSeed extends Failure {
 }
 
 export interface SeedOptions {
-  /** The scenario by its name; all of them by default. */
+  /** The scenario by its name; the one that the seed chooses by default. */
   readonly scenario: string | undefined
   readonly steps: number
-  /** Whether scenarios whose runs take longer run only one of some seeds. */
-  readonly isOneOfMany: boolean
 }
 
 /** Runs a seed in this thread. */
-export async function runSeed(seed: number, { scenario, steps, isOneOfMany }: SeedOptions): Promise<SeedRun> {
-  const reports: SimulationReport[] = []
-  for (const { name, run, oneOf } of scenarios) {
-    if (scenario !== undefined && name !== scenario) continue
-    if (isOneOfMany && seed % oneOf !== 0) continue
-    try {
-      reports.push(await run(seed, steps))
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      return { reports, failure: { scenario: name, message } }
-    }
+export async function runSeed(seed: number, { scenario, steps }: SeedOptions): Promise<SeedRun> {
+  const { name, run } = scenario === undefined ? scenarioOf(seed) : scenarioNamed(scenario)
+  try {
+    return { report: await run(seed, steps) }
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return { failure: { scenario: name, message } }
   }
-  return { reports }
 }
 
 /** Starts a thread that runs one seed after the other. */
@@ -59,12 +49,12 @@ export function startSeeds(options: SeedOptions): { readonly run: RunSeed; reado
  * Gives each seed to whoever is free, in order, until one fails. Those before it are then still run to their end, so
  * the first that fails is found.
  *
- * @param took is given what each seed came to
+ * @param took is given what each run has met
  */
 export async function runSeeds(
   seeds: Iterator<number, unknown>,
   runners: readonly RunSeed[],
-  took: (run: SeedRun) => void,
+  took: (report: SimulationReport) => void,
 ): Promise<FailedSeed | undefined> {
   const failed: FailedSeed[] = []
   const work = async (run: RunSeed) => {
@@ -73,8 +63,8 @@ export async function runSeeds(
       if (next.done) return
       const seed = next.value
       const found = await run(seed)
-      took(found)
-      if (found.failure !== undefined) failed.push({ ...found.failure, seed })
+      if ('failure' in found) failed.push({ ...found.failure, seed })
+      else took(found.report)
     }
   }
   await Promise.all(runners.map(work))

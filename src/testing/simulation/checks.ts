@@ -123,7 +123,8 @@ function eventsOf(log: WitnessedLog, { client, command: { aggregate, id } }: Cli
 /** An acknowledged command is stored once; one whose client was told that it failed is not stored. */
 function checkStored(evidence: Evidence, command: ClientCommand): void {
   const { witness } = evidence
-  const commits = [...new Set(eventsOf(witness.log, command).map(({ commitId }) => commitId))]
+  const events = eventsOf(witness.log, command)
+  const commits = [...new Set(events.map(({ commitId }) => commitId))]
   if (commits.length > 1) {
     throw new Broken('no command is stored twice', `${called(command)} has the commits ${commits.join(' and ')}`)
   }
@@ -141,6 +142,34 @@ function checkStored(evidence: Evidence, command: ClientCommand): void {
     const reason = `${called(command)} is stored, but its client was told: ${told.map(shown).join('; ')}`
     throw new Broken('a command that failed is not stored', reason)
   }
+  checkNotStoredBefore(evidence, command, events)
+  if (commits.length === 1 && !isAcknowledged && isRefusedAtLast(command.attempts)) {
+    const reason = `${called(command)} is stored, but its client was told at last: ${shown(told.at(-1))}`
+    throw new Broken('a command that failed is not stored', reason)
+  }
+}
+
+/**
+ * What was stored before the first attempt that may have stored it comes from one whose client was told that it failed.
+ * That one may have been sent again since, so the command is not stored too often, but it was not refused either.
+ */
+function checkNotStoredBefore({ witness }: Evidence, command: ClientCommand, [event]: readonly StoredEvent[]): void {
+  const { attempts } = command
+  const may = attempts.find(({ told }) => hasEvents(told) || isUnknown(told))
+  if (event === undefined || may === undefined || attempts.some(({ sent }) => sent.era !== witness.era)) return
+  if (event.position > may.sent.head) return
+  const reason = `${called(command)} was stored before it was sent again, but its client was told: ${shown(attempts[0]!.told)}`
+  throw new Broken('a command that failed is not stored', reason)
+}
+
+/** Whether a client that did not know what became of its command, and sent it again, was told that nothing did. */
+function isRefusedAtLast(attempts: readonly Attempt[]): boolean {
+  const last = attempts.at(-1)!
+  const isAlone = attempts.every(
+    ({ isGivenUp, ended }) =>
+      !isGivenUp && ended !== undefined && (ended === last.ended || ended.head <= last.sent.head),
+  )
+  return isAlone && typeof last.told === 'object' && 'outcome' in last.told
 }
 
 /** Where the events of an acknowledged command were stored, if it made some. */
@@ -157,6 +186,7 @@ function checkAnswer(evidence: Evidence, command: ClientCommand, attempt: Attemp
   const { told, ended } = attempt
   if (ended === undefined || told === undefined || told === 'nothing') return
   if ('error' in told) {
+    if (attempt.isGivenUp && codeOf(told.error) === 'ABORTED') return
     const isTold = isExpectedIn(told.error, evidence.history, attempt.sent.era)
     if (isTold || evidence.decidersOf(attempt).some((each) => each.meetsNewer(told.error))) return
     throw new Broken('every error is one of the catalogue', `${called(command)}: ${shown(told.error)}`, told.error)
@@ -197,8 +227,10 @@ function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Atte
   const stored: readonly StoredEvent[] = events.slice(first, outcome.sequence)
   const says = outcome.events.map(({ type, sequence, position }) => ({ type, sequence, position }))
   const is = stored.map(({ type, sequence, position }) => ({ type, sequence, position }))
-  if (!isDeepStrictEqual(says, is)) {
-    throw new Broken(check, `${called(command)} was acknowledged with ${shown(says)}, but stored is ${shown(is)}`)
+  const commit = events.filter(({ commitId }) => commitId === stored.at(-1)?.commitId)
+  if (!isDeepStrictEqual(says, is) || commit.length !== is.length || outcome.position !== is.at(-1)?.position) {
+    const reason = `${called(command)} was acknowledged with ${shown(says)} at ${outcome.position}, but stored is ${shown(is)}`
+    throw new Broken(check, commit.length > is.length ? `${reason} of ${commit.length} events` : reason)
   }
   const states = evidence
     .decidersOf(attempt)
@@ -243,6 +275,7 @@ function wasTrue(evidence: Evidence, known: ClientCommand, attempt: Attempt, out
   const last = Math.min(attempt.ended!.sequence, states.length - 1)
   for (let sequence = attempt.sent.sequence; sequence <= last; sequence++) {
     const on = { definition, stream, state: states[sequence], sequence, nowMs: attempt.nowMs }
+    if (outcome.accepted && (outcome.sequence !== sequence || !isSame(outcome.state, on.state))) continue
     if (isAnswer(outcome, decideAlone(on, name, data, { commandId }))) return true
   }
   return false

@@ -1,11 +1,16 @@
 /** Clients: they send commands to processes, as people and other services do, and note what they are told. */
+import { getEventListeners } from 'node:events'
+import { hasCode } from '../../domain/error.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Random } from '../random.ts'
-import { codeOf, isUnknown } from './checks.ts'
+import { Broken, codeOf, isUnknown } from './checks.ts'
 import { type Attempt, type ClientCommand, type History, markOf, type StateRead, type Told } from './history.ts'
+import { watchLoad } from './leaks.ts'
 import type { Marks } from './marks.ts'
 import type { PersonalData } from './personal-data.ts'
+import type { Plan } from './plan.ts'
 import type { SimulatedProcess } from './process.ts'
+import type { Way } from './way.ts'
 import type { Witness } from './witness.ts'
 import type { World } from './world.ts'
 
@@ -17,6 +22,17 @@ export interface ClientsOptions {
   readonly personal: PersonalData
   /** The process at a place if it is there, else another one; nothing if all are down. */
   readonly reach: (preferred: number) => SimulatedProcess | undefined
+  /** Ends the run. */
+  readonly fail: (broken: Broken) => void
+  /** The clients that may give their command up: only they have a signal. */
+  readonly hesitant: ReadonlySet<number>
+}
+
+/** A command that is with a process now. */
+interface Asking {
+  readonly process: SimulatedProcess
+  readonly attempt: Attempt
+  readonly caller: AbortController
 }
 
 /** Errors after which a client with an id of its own sends the command once more. */
@@ -32,10 +48,18 @@ const tryAgain: ReadonlySet<string | undefined> = new Set([
   'STORE_HALTED',
 ])
 
+/** The reason of a signal. */
+const givenUp = new Error('The client does not wait any longer')
+
+/** The clients of a plan that give their commands up. */
+export const hesitantIn = ({ actions }: Plan): ReadonlySet<number> =>
+  new Set(actions.flatMap((action) => (action.kind === 'giveUp' ? [action.client] : [])))
+
 export class Clients {
   readonly #options: ClientsOptions
   readonly #random: Random
   #waiting = 0
+  readonly #asking = new Map<number, Asking>()
 
   constructor(options: ClientsOptions) {
     this.#options = options
@@ -59,6 +83,21 @@ export class Clients {
   repeat(client: number, preferred: number): Promise<void> {
     const known = this.#options.history.commands.get(client)
     return known === undefined ? Promise.resolve() : this.#counted(() => this.#sendUntilKnown(known, preferred))
+  }
+
+  /** A client gives its command up, if that is with a process. */
+  giveUp(client: number, way: Way): void {
+    const asking = this.#asking.get(client)
+    if (asking === undefined) return
+    const { process, attempt, caller } = asking
+    const abort = () => {
+      if (attempt.told !== undefined) return
+      attempt.isGivenUp = true
+      way.count('giveUp')
+      this.#options.world.tell(`client ${client} gives its command up`)
+      caller.abort(givenUp)
+    }
+    this.#options.world.after(0, `client ${client} gives up`, abort, process)
   }
 
   read(aggregate: string, id: string, preferred: number): Promise<void> {
@@ -93,6 +132,7 @@ export class Clients {
     for (let place = preferred; ; place++) {
       const told = await this.#sendOnce(known, await this.#reach(place))
       const isOver = known.commandId === undefined || !(isUnknown(told) || isWorthAgain(told))
+      if (known.attempts.at(-1)!.isGivenUp) return
       if (isOver) return
       await world.pause(this.#random.int(20, 1000), 'a client waits')
     }
@@ -108,13 +148,24 @@ export class Clients {
       sent: witness.at(command),
       ended: undefined,
       told: undefined,
+      isGivenUp: false,
     }
     attempts.push(attempt)
+    const caller = this.#options.hesitant.has(client) ? new AbortController() : undefined
+    if (caller !== undefined) this.#asking.set(client, { process, attempt, caller })
     const { aggregate, id, name, data } = command
     world.tell(`client ${client} sends ${name} on ${aggregate} ${id} to ${process.name} ${JSON.stringify(data)}`)
     const answer = await this.#ask(process, async (started) => {
-      const sent = { ...command, metadata: markOf(client), ...(commandId !== undefined && { commandId }) }
-      const outcome = await started['try'].dispatch(sent)
+      const sent = {
+        ...command,
+        metadata: markOf(client),
+        ...(commandId !== undefined && { commandId }),
+        ...(caller !== undefined && { signal: caller.signal }),
+      }
+      const checkLoad = watchLoad(process, command, this.#options.fail)
+      const answer = started['try'].dispatch(sent)
+      checkLoad()
+      const outcome = await answer
       personal.saw(process, outcome)
       return outcome
     })
@@ -122,14 +173,30 @@ export class Clients {
     attempt.nowMs = process.environment.now()
     attempt.ended = witness.at(command)
     attempt.told = told
+    if (caller !== undefined && told !== 'nothing') this.#released(known, caller.signal)
     this.#mark(attempts, told, process)
     world.tell(`client ${client} is told ${inWords(told)}`)
     return told
   }
 
+  /** Nobody listens any more to the signal of a command that is answered. Many commands may have one signal. */
+  #released(known: ClientCommand, signal: AbortSignal): void {
+    this.#asking.delete(known.client)
+    const count = getEventListeners(signal, 'abort').length
+    if (count === 0) return
+    const reason = `that of command ${known.client} (${known.command.name}) has ${count}`
+    this.#options.fail(new Broken('the signal of an answered command has no listener', reason))
+  }
+
   #mark(attempts: readonly Attempt[], told: Told, { version }: SimulatedProcess): void {
     const { marks } = this.#options
+    if (attempts.at(-1)!.isGivenUp && typeof told === 'object' && 'error' in told) {
+      if (codeOf(told.error) === 'ABORTED') marks.meet('a command that its caller gives up is not decided')
+      if (isUnknown(told)) marks.meet('a caller gives its command up when it may be stored')
+    }
     if (typeof told === 'object' && 'error' in told) {
+      if (isRefusedBy('mailboxMax', told.error))
+        marks.meet('a command is refused because too many wait for its aggregate')
       if (version.meetsNewer(told.error)) marks.meet('an older version cannot load a stream that has a newer event')
     } else if (told !== 'nothing' && attempts.some((each) => each.told !== told && isUnknown(each.told))) {
       marks.meet('a client learns later what became of its command')
@@ -162,6 +229,10 @@ export class Clients {
     }
   }
 }
+
+/** Whether a limit is the reason of an error. */
+const isRefusedBy = (queue: string, error: unknown): boolean =>
+  hasCode(error, 'OVERLOADED') && error.facts.queue === queue
 
 function toldOf(answer: { readonly value: any } | { readonly error: unknown }): Told {
   if ('value' in answer) return { outcome: answer.value }

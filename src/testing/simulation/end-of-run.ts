@@ -22,6 +22,7 @@ export interface EndOfRun {
   query<Found = Record<string, SqlValue>>(statement: SqlStatement<Found>): readonly Found[]
 }
 
+/** By names for the reader. One is broken if it returns `false` or a promise, or throws. */
 export type Invariants = Readonly<Record<string, (end: EndOfRun) => unknown>>
 
 /** The rows of each projection at the end, by its key in the domain, then by their own. */
@@ -44,11 +45,11 @@ export function checkInvariants(
   const end: EndOfRun = {
     events: witness.events.map((event) => recordedEvent(version.aggregate(event.stream.aggregate)?.folds, event)),
     states: (key) => {
-      const { name } = version.domain.aggregates[key]!
+      const { name } = named(version.domain.aggregates, key, 'aggregate')
       const streams = witness.log.streams.filter(({ aggregate }) => aggregate === name)
       return new Map(streams.map((stream) => [stream.id, evidence.states(version, stream, witness.era).at(-1)]))
     },
-    rows: (key) => rows.get(key)!,
+    rows: (key) => named(Object.fromEntries(rows), key, 'projection with rows'),
     query: (statement) => find(tables, statement),
   }
   for (const [name, holds] of Object.entries(invariants)) {
@@ -59,7 +60,18 @@ export function checkInvariants(
       throw new Broken(name, error instanceof Error ? error.message : String(error), error)
     }
     if (result === false) throw new Broken(name, 'it does not hold at the end of the run')
+    if (typeof (result as PromiseLike<unknown> | null | undefined)?.then === 'function') {
+      // Nobody else hears of its failure.
+      void Promise.resolve(result).catch(() => {})
+      throw new Broken(name, 'it returns a promise, so nothing is known yet: an invariant must answer at once')
+    }
   }
+}
+
+/** @throws Error that names what there is */
+function named<Value>(all: Readonly<Record<string, Value>>, key: string, what: string): Value {
+  if (Object.hasOwn(all, key)) return all[key]!
+  throw new Error(`The domain has no ${what} ${JSON.stringify(key)}; it has ${Object.keys(all).join(', ') || 'none'}`)
 }
 
 function find(tables: SimulatedTables, statement: SqlStatement<any>): readonly any[] {

@@ -77,6 +77,10 @@ export interface FaultRates {
    * way, or before it has the answer. 0 unless it is given.
    */
   readonly standStill: number
+  /**
+   * Clients that give their command up by its signal, up to a second after they have sent it. 0 unless it is given.
+   */
+  readonly giveUp: number
 }
 
 export const noFaults: FaultRates = Object.freeze({
@@ -107,6 +111,7 @@ export const noFaults: FaultRates = Object.freeze({
   losePower: 0,
   misdirect: 0,
   standStill: 0,
+  giveUp: 0,
 })
 
 /** The most of each that a run may have: within it Mneme keeps all promises. */
@@ -139,6 +144,7 @@ const worst: FaultRates = Object.freeze({
   losePower: 0.15,
   misdirect: 0,
   standStill: 0,
+  giveUp: 0,
 })
 
 export const faultNames = Object.keys(noFaults) as readonly (keyof FaultRates)[]

@@ -18,6 +18,8 @@ export interface Attempt {
   readonly sent: Moment
   ended: Moment | undefined
   told: Told | undefined
+  /** Whether the client has given it up by its signal. */
+  isGivenUp: boolean
 }
 
 /** A command of a client, sent once or more often under one id. */

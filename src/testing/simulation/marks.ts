@@ -69,6 +69,10 @@ export const markNames = [
   'a backup of the files of the log is put back',
   'a write at a wrong place is found',
   'a write at a wrong place does no harm',
+  'a command that its caller gives up is not decided',
+  'a caller gives its command up when it may be stored',
+  'a command is refused because too many wait for its aggregate',
+  'a commit passes a reservation that its process has not noticed',
 ] as const
 export type Mark = (typeof markNames)[number]
 

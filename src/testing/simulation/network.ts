@@ -9,6 +9,7 @@ import type { StreamId } from '../../domain/stream.ts'
 import type { Commit } from '../../store/commit.ts'
 import type { Store, StoreFactory } from '../../store/store.ts'
 import type { FaultRates } from './faults.ts'
+import { noticedMs } from './late-reservations.ts'
 import type { SimulatedProcess } from './process.ts'
 import { type Method, methods, type SimulatedStore } from './simulated-store.ts'
 import { type Ask, type SqlWayOptions, sqlWay } from './sql-way.ts'
@@ -52,6 +53,10 @@ export class Network implements Way {
   }
 
   repair(): void {}
+
+  listenersOf(process: SimulatedProcess): number {
+    return this.#store.listenersOf(process)
+  }
 
   disconnect(): void {
     this.#connections++
@@ -104,7 +109,8 @@ export class Network implements Way {
   #call(call: Call): Promise<unknown> {
     if (this.#isWithin) return this.#callWithin(call)
     const connection = this.#connections
-    return this.#exchange(call, call.method, connection, () => this.#effect(call, connection))
+    const askedAt = this.#store.now
+    return this.#exchange(call, call.method, connection, () => this.#effect(call, connection, askedAt))
   }
 
   /** Lets the store do something, there and back. */
@@ -188,25 +194,27 @@ export class Network implements Way {
   }
 
   /** What the store does, with its server if it has one. */
-  async #effect(call: Call, connection: number): Promise<unknown> {
+  async #effect(call: Call, connection: number, askedAt: number): Promise<unknown> {
     const { looksItself } = this.#store.profile
     const label = `${call.process.name} ${call.method} itself`
     if (looksItself && call.method === 'append' && this.#happens('loseAnswer', this.rates.loseAnswer, label)) {
       // The server has it, and the store does not know. It looks, and appends again what is not there.
-      await this.#stored(call, connection)
+      await this.#stored(call, connection, askedAt)
       this.#watch.askedItself()
       await this.#world.pause(this.#latency(), label)
       if (this.#connections > connection) throw this.#failure(call.method)
     }
-    return this.#stored(call, connection)
+    const answer = await this.#stored(call, connection, askedAt)
+    if (this.#store.late !== undefined && call.method === 'reserve') await this.#world.pause(noticedMs, label)
+    return answer
   }
 
   /** What the server does. A batch may be stored in two parts, of which the second may be lost. */
-  async #stored({ process, method, args }: Call, connection: number): Promise<unknown> {
+  async #stored({ process, method, args }: Call, connection: number, askedAt: number): Promise<unknown> {
     const parts = method === 'append' && this.#store.profile.batches === 'in parts' ? this.#partsOf(args[0]) : undefined
-    if (parts === undefined) return this.#store.call(method, args, process)
+    if (parts === undefined) return this.#store.call(method, args, process, askedAt)
     const [first, second] = parts
-    const results = await this.#store.call(method, [first, args[1]], process)
+    const results = await this.#store.call(method, [first, args[1]], process, askedAt)
     const label = `${process.name} ${method} goes on`
     await this.#world.pause(this.#latency(), label)
     // Between its parts a batch is lost more often than on the way.
@@ -215,7 +223,7 @@ export class Network implements Way {
       this.#watch.storedInPart()
       throw this.#failure(method)
     }
-    return [...results, ...(await this.#store.call(method, [second, args[1]], process))]
+    return [...results, ...(await this.#store.call(method, [second, args[1]], process, askedAt))]
   }
 
   /** Two parts of some batches. They have no stream in common, so the chain rule binds none of one to the other. */

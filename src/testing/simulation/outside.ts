@@ -7,6 +7,7 @@
 import crypto from 'node:crypto'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
+import process from 'node:process'
 import timers from 'node:timers'
 import timerPromises from 'node:timers/promises'
 
@@ -35,6 +36,8 @@ const outside: readonly (readonly [object: object, prefix: string, names: readon
   [Date, 'Date.', ['now']],
   [Math, 'Math.', ['random']],
   [performance, 'performance.', ['now']],
+  [process, 'process.', ['uptime']],
+  [AbortSignal, 'AbortSignal.', ['timeout']],
   [globalThis.crypto, 'crypto.', ['randomUUID', 'getRandomValues']],
   [crypto, 'crypto.', randomNames],
   [fs, 'fs.', fileNames],
@@ -47,6 +50,8 @@ const GivenDate: DateConstructor = new Proxy(Date, {
   construct: (target, given: unknown[], made) =>
     given.length === 0 ? refuse('new Date()') : Reflect.construct(target, given, made === GivenDate ? target : made),
 })
+
+const hrtime: unknown = Object.assign(refusal('process.hrtime'), { bigint: refusal('process.hrtime.bigint') })
 
 /** What garbage collection decides: as if there were none. */
 const keeping: Functions = {
@@ -99,6 +104,7 @@ function refuseAll(): () => void {
     for (const name of names) replace(object, name, refusal(prefix + name))
   }
   for (const [name, value] of Object.entries({ ...keeping, Date: GivenDate })) replace(globalThis, name, value)
+  replace(process, 'hrtime', hrtime)
   // What was imported by name, too.
   syncBuiltinESMExports()
   return () => {

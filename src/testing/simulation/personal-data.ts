@@ -8,7 +8,7 @@ import { hasCode } from '../../domain/error.ts'
 import type { Json } from '../../domain/json.ts'
 import { forgotten, Personal, plainOf } from '../../domain/personal.ts'
 import { sealedWithin } from '../../domain/personal-fields.ts'
-import { SealedValue, type SubjectKey } from '../../domain/sealed-value.ts'
+import { boxStartOf, SealedValue, type SubjectKey } from '../../domain/sealed-value.ts'
 import { findBoxes, openBoxes } from '../../kernel/personal/boxes.ts'
 import { type DestroyedKey, keyRow, keysName, type StoredKey } from '../../kernel/personal/key-rows.ts'
 import type { Cipher } from '../../runtime/cipher.ts'
@@ -34,6 +34,7 @@ interface Light {
 class KnownKey implements SubjectKey {
   readonly id: string
   readonly subject: string
+  readonly boxStart: string
   readonly isConfirmed = true
   readonly #secret: string
   readonly #light: Light
@@ -47,6 +48,7 @@ class KnownKey implements SubjectKey {
   constructor({ id, subject, secret }: StoredKey, light: Light) {
     this.id = id
     this.subject = subject
+    this.boxStart = boxStartOf(id)
     this.#secret = secret
     this.#light = light
   }

@@ -5,6 +5,7 @@
  */
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
 import { Random } from '../random.ts'
+import { inCrowds } from './crowds.ts'
 import type { FaultRates } from './faults.ts'
 import type { ProfileName } from './profiles.ts'
 
@@ -30,6 +31,7 @@ export type Action = { readonly atMs: number; readonly process: number } & (
       readonly isRepeatable: boolean
     }
   | { readonly kind: 'repeat'; readonly client: number }
+  | { readonly kind: 'giveUp'; readonly client: number }
   | { readonly kind: 'state'; readonly aggregate: string; readonly id: string }
   | { readonly kind: 'crash' | 'stop' | 'freeze' | 'partition' | 'losePower'; readonly forMs: number }
   | { readonly kind: 'setClock'; readonly byMs: number }
@@ -45,6 +47,9 @@ export type Action = { readonly atMs: number; readonly process: number } & (
   | { readonly kind: 'forget'; readonly subject: string }
   | Operation
 )
+
+/** What clients do. */
+export type OfClients = { readonly kind: 'command' | 'repeat' | 'giveUp' | 'state' }
 
 export interface Plan {
   readonly seed: number
@@ -90,11 +95,11 @@ export function makePlan(options: PlanOptions): Plan {
   for (let client = 1; client <= steps; client++) {
     // Sometimes many come at once, sometimes nobody for long.
     atMs += random.chance(0.3) ? 0 : -pauseMs * Math.log(1 - random.next())
-    const sent: unknown = command(random)
-    checkPlainCommand(sent)
+    const asked: unknown = command(random)
+    checkPlainCommand(asked)
     const isRepeatable = random.chance(0.5)
-    actions.push({ atMs, process: process(), kind: 'command', client, command: sent, isRepeatable })
-    const { aggregate, id } = sent
+    actions.push({ atMs, process: process(), kind: 'command', client, command: asked, isRepeatable })
+    const { aggregate, id } = asked
     if (random.chance(0.2)) actions.push({ atMs, process: process(), kind: 'state', aggregate, id })
     if (random.chance(rates.repeat) && isRepeatable) {
       actions.push({ atMs: atMs + random.int(0, 500), process: process(), kind: 'repeat', client })
@@ -124,6 +129,8 @@ export function makePlan(options: PlanOptions): Plan {
   const deployments = deploymentsUntil(atMs, new Random(seed ^ 0x5eed), options)
   const restores = lossesUntil(atMs, new Random(seed ^ 0x01d), options, ['restore', 'restoreLog'])
   const damages = lossesUntil(atMs, new Random(seed ^ 0x3ec), options, ['misdirect'])
+  const sent = inCrowds(actions.map(thawed), seed)
+  const givenUp = givingUp(sent, new Random(seed ^ 0x91e), options)
   const cuts = cutsUntil(atMs, new Random(seed ^ 0xc07), options)
   const forgettings = forgettingsUntil(atMs, new Random(seed ^ 0xf0), options)
   const failures = powerFailuresUntil(atMs, new Random(seed ^ 0xda7c), options)
@@ -132,15 +139,9 @@ export function makePlan(options: PlanOptions): Plan {
     profile,
     processes,
     rates,
-    actions: [
-      ...actions.map(thawed),
-      ...deployments,
-      ...restores,
-      ...damages,
-      ...cuts,
-      ...forgettings,
-      ...failures,
-    ].sort((a, b) => a.atMs - b.atMs),
+    actions: [...sent, ...deployments, ...restores, ...damages, ...givenUp, ...cuts, ...forgettings, ...failures].sort(
+      (a, b) => a.atMs - b.atMs,
+    ),
   }
 }
 
@@ -157,6 +158,15 @@ function* lossesUntil(
       const [atMs, changes] = [endMs * random.next(), random.int(1, random.pick([10, 50, 200]))]
       yield { atMs, process: 0, kind, changes, forMs: random.int(0, 3000) }
     }
+  }
+}
+
+/** Clients that give their commands up: most of them while the commands are under way. */
+function* givingUp(actions: readonly Action[], random: Random, { rates }: PlanOptions): Generator<Action> {
+  for (const action of actions) {
+    if (action.kind !== 'command' || !random.chance(rates.giveUp)) continue
+    const { atMs, process, client } = action
+    yield { atMs: atMs + random.int(0, random.pick([5, 50, 1000])), process, kind: 'giveUp', client }
   }
 }
 

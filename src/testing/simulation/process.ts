@@ -28,6 +28,8 @@ export class SimulatedProcess implements Owner {
   /** By how much its clock is set wrong. */
   #skewMs: number
   #ids = 0
+  readonly #timers = { all: 0, holding: 0 }
+  #limits: NonNullable<StartOptions['limits']> = {}
   readonly environment: Environment
   /** Resolves when it crashes, or is stopped. */
   readonly died: Promise<void>
@@ -64,6 +66,16 @@ export class SimulatedProcess implements Owner {
     return this.#frozenUntil
   }
 
+  /** How many timers of its domain are neither over nor cancelled; `holding`: those that would keep it alive. */
+  get timers(): { readonly all: number; readonly holding: number } {
+    return this.#timers
+  }
+
+  /** Those that it was started with. */
+  get limits(): NonNullable<StartOptions['limits']> {
+    return this.#limits
+  }
+
   get skewMs(): number {
     return this.#skewMs
   }
@@ -83,6 +95,7 @@ export class SimulatedProcess implements Owner {
       },
     }
     const given = { leaseMs: leaseMsDefault, pollIntervalMs: 500, ...options, store, environment, log }
+    this.#limits = options.limits ?? {}
     this.started = (await this.version.domain.start(given)) as Started
   }
 
@@ -113,6 +126,29 @@ export class SimulatedProcess implements Owner {
     this.#skewMs = byMs
   }
 
+  /** As Node's, a timer takes at least a millisecond. @returns cancels it */
+  #timer(delayMs: number, callback: () => void, isBackground: boolean): () => void {
+    let isOver = false
+    const count = (by: number) => {
+      this.#timers.all += by
+      if (!isBackground) this.#timers.holding += by
+    }
+    const end = () => {
+      if (!isOver) count(-1)
+      isOver = true
+    }
+    count(1)
+    const happen = () => {
+      end()
+      callback()
+    }
+    const cancel = this.#world.after(Math.max(1, delayMs), `${this.name} timer`, happen, this)
+    return () => {
+      end()
+      cancel()
+    }
+  }
+
   #environment(cipherOf: (newText: () => string) => Cipher): Environment {
     const world = this.#world
     const random = world.random.fork()
@@ -120,8 +156,7 @@ export class SimulatedProcess implements Owner {
     return {
       now: () => beginMs + Math.floor(world.nowMs) + this.#skewMs,
       elapsed: () => world.nowMs,
-      // As Node's, a timer takes at least a millisecond.
-      after: (delayMs, callback) => world.after(Math.max(1, delayMs), `${this.name} timer`, callback, this),
+      after: (delayMs, callback, options) => this.#timer(delayMs, callback, options?.background === true),
       defer: (callback) => void world.after(0, `${this.name} deferred`, callback, this),
       random: () => random.next(),
       newId: () => id(this.name.length + 8),

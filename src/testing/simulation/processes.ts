@@ -8,6 +8,7 @@ import { hasCode } from '../../domain/error.ts'
 import type { Random } from '../random.ts'
 import { Broken, codeOf, isExpectedIn } from './checks.ts'
 import type { History, Reading } from './history.ts'
+import { checkStopped } from './leaks.ts'
 import type { Marks } from './marks.ts'
 import type { PersonalData } from './personal-data.ts'
 import type { Action } from './plan.ts'
@@ -58,10 +59,11 @@ export class Processes {
     return this.#all.every((each) => each.started !== undefined && !each.isDead && !this.#toRestart.has(each))
   }
 
-  /** Whether the subscription of every process has given so many events. */
-  haveRead(count: number): boolean {
-    const { readings } = this.#options.history
-    return this.#all.every(({ name }) => (readings.get(name)?.places.length ?? 0) >= count)
+  /** Whether the subscription of every process has given all events. */
+  get haveReadAll(): boolean {
+    const { history, witness } = this.#options
+    const { length } = witness.events
+    return this.#all.every(({ name }) => (history.readings.get(name)?.places.length ?? 0) >= length)
   }
 
   /** The process at a place if it is there, else another one; nothing if all are down. */
@@ -108,10 +110,13 @@ export class Processes {
   async stop(process: SimulatedProcess, place: number, forMs: number): Promise<void> {
     const { started } = process
     process.started = undefined
+    const { world, fail } = this.#options
     try {
       await started!.stop()
+      if (!process.isDead) checkStopped(process)
     } catch (error) {
-      this.#options.world.tell(`${process.name} stopped with ${error}`)
+      if (error instanceof Broken) fail(error)
+      world.tell(`${process.name} stopped with ${error}`)
     }
     if (!process.isDead) this.crash(process, place, forMs)
   }

@@ -22,6 +22,8 @@ export interface Profile {
   readonly batches: 'whole' | 'in parts'
   /** Whether pages end before their limit if they are large, or if filters leave much out. */
   readonly pages: 'full' | 'cut'
+  /** Whether every append knows which streams are reserved, or a process notices it late (`late-reservations.ts`). */
+  readonly reservations: 'known' | 'noticed late'
   /** The clock of leases: that of the machine of all processes, which may be set wrong, or one of its own. */
   readonly clock: 'of the machine' | 'of a server'
   /** Whether handlers write tables of their own in transactions (`transact`). */
@@ -40,6 +42,7 @@ const aDisk = {
   hints: 'of the same process',
   batches: 'whole',
   pages: 'cut',
+  reservations: 'known',
   clock: 'of the machine',
   looksItself: false,
   isItself: false,
@@ -49,6 +52,7 @@ const aServer = {
   singleWriter: false,
   hints: 'of everybody',
   pages: 'cut',
+  reservations: 'known',
   clock: 'of a server',
   looksItself: false,
   isItself: false,
@@ -64,6 +68,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     hints: 'of everybody',
     batches: 'whole',
     pages: 'full',
+    reservations: 'known',
     clock: 'of the machine',
     hasSql: false,
     looksItself: false,
@@ -73,8 +78,8 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   'file-on-disk': { ...aDisk, singleWriter: true, pages: 'full', hasSql: false, isItself: true },
   sqlite: { ...aDisk, singleWriter: false, hasSql: true },
   postgres: { ...aServer, batches: 'whole', hasSql: true },
-  mongodb: { ...aServer, batches: 'in parts', hasSql: false },
-  nats: { ...aServer, batches: 'in parts', hasSql: false, looksItself: true },
+  mongodb: { ...aServer, batches: 'in parts', reservations: 'noticed late', hasSql: false },
+  nats: { ...aServer, batches: 'in parts', reservations: 'noticed late', hasSql: false, looksItself: true },
 }
 
 export const profileNames = Object.keys(profiles) as readonly ProfileName[]

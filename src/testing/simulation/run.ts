@@ -7,15 +7,16 @@ import type { PlainCommand } from '../../domain/plain-command.ts'
 import { Random } from '../random.ts'
 import { Backups, type Restoring } from './backups.ts'
 import { Broken, checkAll, Evidence } from './checks.ts'
-import { Clients } from './clients.ts'
+import { Clients, hesitantIn } from './clients.ts'
 import { checkInvariants, type Invariants } from './end-of-run.ts'
 import { type FaultRates, noFaults } from './faults.ts'
 import { Forgettings } from './forgettings.ts'
 import { emptyHistory, type History } from './history.ts'
+import { checkStoppedAtRest, hasNoInstances } from './leaks.ts'
 import { type Mark, Marks } from './marks.ts'
 import { Operators } from './operators.ts'
 import { PersonalData } from './personal-data.ts'
-import type { Action, Plan } from './plan.ts'
+import type { Action, OfClients, Plan } from './plan.ts'
 import { beginMs, leaseMsDefault, type SimulatedProcess } from './process.ts'
 import { Processes } from './processes.ts'
 import { type Profile, profiles } from './profiles.ts'
@@ -66,7 +67,7 @@ const restMsMax = 300_000
 const scheduledMsMax = 150_000
 
 /** What happens to a process, or what an operator does there. */
-type Befalling = Exclude<Action, { readonly kind: 'command' | 'repeat' | 'state' | 'deploy' | 'forget' } | Restoring>
+type Befalling = Exclude<Action, OfClients | { readonly kind: 'deploy' | 'forget' } | Restoring>
 
 /** Runs a plan. Never throws what a broken promise is. */
 export async function runPlan(options: RunOptions, plan: Plan): Promise<Run> {
@@ -122,9 +123,9 @@ class Simulation {
     this.#profile = store.profile
     const fail = (broken: Broken) => this.#fail(broken)
     const [history, marks] = [this.#history, this.#marks]
+    this.#world = world
     const personal = new PersonalData({ world, marks, fail })
     this.#personal = personal
-    this.#world = world
     const restart = (process: SimulatedProcess) => this.#processes.restart(process)
     const done = (call: Call, answer: Answer) => this.#done(call, answer)
     const named = (by: string) => this.#backups.named(by)
@@ -139,6 +140,8 @@ class Simulation {
       marks,
       personal,
       reach: (preferred) => this.#processes.reach(preferred),
+      fail,
+      hesitant: hesitantIn(plan),
     })
     this.#operators = new Operators({ world, history, marks })
     const connected = { world, way, marks, profile: store.profile, fail }
@@ -173,16 +176,15 @@ class Simulation {
 
   resultWith(broken: Broken | undefined): Run {
     const { hash, count, lines } = this.#world
-    const { counts: marks } = this.#marks
-    return { broken, hash, count, lines, faults: this.#store.way.counts, marks, events: this.#witness.events.length }
+    const [faults, marks, events] = [this.#store.way.counts, this.#marks.counts, this.#witness.events.length]
+    return { broken, hash, count, lines, faults, marks, events }
   }
 
   async run(): Promise<void> {
     this.#world.tell(`the store behaves as ${this.#plan.profile}`)
     this.#processes.start()
     await this.#until('processes start', () => this.#processes.areThere)
-    const { first } = this.#options
-    for (const [i, command] of first.entries()) {
+    for (const [i, command] of this.#options.first.entries()) {
       const sending = this.#wait(this.#clients.send(-1 - i, command, true, 0))
       await this.#until('the first commands are answered', sending)
     }
@@ -214,7 +216,8 @@ class Simulation {
     } else if (action.kind === 'repeat') {
       this.#tell(process, action.kind, `of client ${action.client}`)
       void this.#clients.repeat(action.client, place)
-    } else if (action.kind === 'state') void this.#clients.read(action.aggregate, action.id, place)
+    } else if (action.kind === 'giveUp') this.#clients.giveUp(action.client, this.#store.way)
+    else if (action.kind === 'state') void this.#clients.read(action.aggregate, action.id, place)
     else if ('changes' in action) void this.#backups.act(action)
     else if (action.kind === 'deploy') {
       this.#processes.deploy(place, { ...action, isCrash: action.isCrash && !this.#isOneProcess })
@@ -304,8 +307,7 @@ class Simulation {
     await this.#until('projections and reactions catch up', this.#wait(caughtUp(this.#rest)))
     const shared = this.#cluster?.shared(this.#processes.all) ?? Promise.resolve()
     await this.#until('each projection and each reaction runs where it should', this.#wait(shared))
-    const { events } = this.#witness
-    await this.#until('every subscription comes to the end of the log', () => this.#processes.haveRead(events.length))
+    await this.#until('every subscription comes to the end of the log', () => this.#processes.haveReadAll)
     await this.#until('whoever was named is forgotten', this.#wait(this.#forgettings.finish(this.#processes.all[0]!)))
     const deciders = this.#options.isCluster ? this.#options.versions : undefined
     const evidence = new Evidence(this.#witness, this.#history, deciders, (isSo) => this.#personal.isEither(isSo))
@@ -314,8 +316,9 @@ class Simulation {
     this.#personal.hideForgotten()
     checkInvariants(this.#options.invariants, this.#newest, evidence, { rows, tables: this.#store.tables })
     for (const process of this.#processes.all) {
+      await this.#until('idle instances leave memory', () => hasNoInstances(process, this.#options.options))
       await this.#until('a process stops', this.#wait(process.started!.stop()))
-      this.#cluster?.checkStopped(process)
+      checkStoppedAtRest(process, this.#store.way, this.#cluster)
       process.crash()
     }
   }

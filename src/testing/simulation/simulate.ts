@@ -11,6 +11,7 @@ import type { CommandOf } from '../../domain/command.ts'
 import { checkFlag, checkKeys, checkOption, checkWhole } from '../../domain/options.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Random } from '../random.ts'
+import { withCrowdLimit } from './crowds.ts'
 import type { Invariants } from './end-of-run.ts'
 import { drawFaults, type FaultRates, ratesOf } from './faults.ts'
 import { minimised } from './minimise.ts'
@@ -63,7 +64,7 @@ export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>>
   readonly options?: Pick<StartOptions, 'snapshotEvery' | 'passivateAfterMs' | 'leaseMs' | 'pollIntervalMs' | 'limits'>
   /**
    * What must be so at the end, when faults are over and everything has come to rest, by names for the reader. One that
-   * returns false or throws fails the run.
+   * returns false or throws fails the run. So does one that returns a promise: it must answer at once.
    */
   readonly invariants?: Invariants
   /**
@@ -148,6 +149,7 @@ const known = [
   'reset',
   'minimise',
 ] as const
+const knownOfStart = ['snapshotEvery', 'passivateAfterMs', 'leaseMs', 'pollIntervalMs', 'limits'] as const
 
 /**
  * Simulates one run.
@@ -167,13 +169,13 @@ export async function simulate<
   R extends ReactionsByName,
   const C extends CommandOf<A>,
 >(options: SimulateOptions<A, P, R, C>): Promise<SimulationReport> {
-  checkKeys('simulate(options)', options, known)
+  checkKeys('simulate(options)', options ?? null, known)
+  checkParts(options)
   const { domain, command, seed, steps = 40, processes = 2, first = [], invariants = {}, minimise = true } = options
   const { upgrades = [], reset = () => {}, cluster: isCluster = false, forget } = options
   const { profile = drawProfile(seed, isCluster) } = options
   checkOption('domain', domain ?? null, isDomain, 'what domain(...) returns')
   checkOption('upgrades', upgrades, areDomains, 'a list of what domain(...) returns')
-  checkOption('reset', reset, (found) => typeof found === 'function', 'a function')
   checkOption('command', command ?? null, (found) => typeof found === 'function', 'a function that returns a command')
   checkOption('forget', forget, (found) => typeof found === 'function', 'a function that returns whom to forget')
   checkWhole('seed', seed ?? null, 0)
@@ -205,12 +207,11 @@ export async function simulate<
     upgrades: upgrades.length,
     forget,
   })
-  const start = options.options ?? {}
   const given: RunOptions = {
     versions,
     isCluster,
     first: first as readonly PlainCommand[],
-    options: start,
+    options: withCrowdLimit(options.options ?? {}, seed),
     invariants,
     reset,
   }
@@ -232,7 +233,22 @@ export async function simulate<
   })
 }
 
+/** Checks the options that have parts of their own. @throws DefinitionError `OPTION_INVALID` */
+function checkParts({
+  first,
+  invariants,
+  options,
+  reset,
+}: Pick<SimulateOptions<any, any, any>, 'first' | 'invariants' | 'options' | 'reset'>) {
+  checkOption('first', first, Array.isArray, 'a list of commands')
+  checkOption('invariants', invariants, areInvariants, 'a record of functions, by the name of what must be so')
+  checkKeys('options', options, knownOfStart)
+  checkOption('reset', reset, (found) => typeof found === 'function', 'a function')
+}
+
 const isDomain = (given: unknown): boolean => typeof (given as AnyDomain | null)?.start === 'function'
+const areInvariants = (given: unknown): boolean =>
+  typeof given === 'object' && given !== null && Object.values(given).every((each) => typeof each === 'function')
 const areDomains = (given: unknown): boolean => Array.isArray(given) && given.every(isDomain)
 
 function reportOf({ seed, profile }: Plan, { hash, count, events, faults, marks }: Run): SimulationReport {

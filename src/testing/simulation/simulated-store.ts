@@ -6,12 +6,16 @@
  * (rows, checkpoints, snapshots, leases) is ahead of it.
  */
 import { StoreError } from '../../domain/error.ts'
+import { rest } from '../../runtime/timers.ts'
 import { checkedFactory } from '../../store/checked-store.ts'
 import { checkCheckpoint } from '../../store/checkpoint.ts'
+import { type Commit, commit } from '../../store/commit.ts'
 import { memory } from '../../store/memory/index.ts'
 import type { Range } from '../../store/range.ts'
 import { ReadLimit } from '../../store/sql-reading.ts'
 import type {
+  AppendOptions,
+  AppendResult,
   CheckpointPlace,
   Page,
   ProjectionStep,
@@ -23,6 +27,7 @@ import type {
 } from '../../store/store.ts'
 import { storeMethods } from '../faulty-store.ts'
 import type { Random } from '../random.ts'
+import { LateReservations, noticedMs } from './late-reservations.ts'
 import { type Borrowed, lend, lendReading } from './lent-tables.ts'
 import type { Profile } from './profiles.ts'
 import { type RunStatement, SimulatedTables, type Transaction } from './simulated-tables.ts'
@@ -83,6 +88,8 @@ export class SimulatedStore {
   #owner: object | undefined
   /** The tables of users, if it has SQL. */
   readonly tables: SimulatedTables
+  /** The streams that are reserved, if that is noticed late. */
+  readonly late: LateReservations | undefined
   /** The leases that were given since it was opened. */
   readonly #leases = new Map<string, string>()
 
@@ -92,6 +99,7 @@ export class SimulatedStore {
     this.#present = present
     this.#random = random
     this.tables = new SimulatedTables(name)
+    this.late = profile.reservations === 'known' ? undefined : new LateReservations(random)
     this.#pageMax = profile.pages === 'cut' ? pageMax : undefined
   }
 
@@ -129,8 +137,42 @@ export class SimulatedStore {
     return this.call('readAll', [range])
   }
 
-  /** @param who calls; nobody of the processes if it is absent */
-  async call(method: Method, args: readonly any[], who?: object): Promise<any> {
+  /** The time of its leases and reservations. */
+  get now(): number {
+    return this.#present()
+  }
+
+  /**
+   * @param who calls; nobody of the processes if it is absent
+   * @param askedAt when it was called, by the time of the store
+   */
+  async call(method: Method, args: readonly any[], who?: object, askedAt: number = this.now): Promise<any> {
+    if (this.late !== undefined && method === 'reserve') return this.late.reserve(args[0], args[1], args[2], this.now)
+    if (this.late !== undefined && method === 'append') return this.#append(this.late, args[0], args[1], who, askedAt)
+    return this.#call(method, args, who)
+  }
+
+  /** A commit whose stream is reserved for another writer conflicts, unless it is stored already. */
+  async #append(
+    late: LateReservations,
+    commits: readonly Commit[],
+    options: AppendOptions | undefined,
+    who: object | undefined,
+    askedAt: number,
+  ): Promise<readonly AppendResult[]> {
+    const others = late.ofOthers(commits, options?.writer, this.now, askedAt)
+    const asked = commits.map((each) => (others.has(each) ? unmet(each) : each))
+    const results: readonly AppendResult[] = await this.#call('append', [asked, options], who)
+    late.end(
+      options?.writer,
+      commits.filter((_, i) => results[i]!.status === 'stored'),
+    )
+    return results.map((result, i) =>
+      result.status === 'conflict' && others.has(commits[i]!) ? { ...result, reserved: true } : result,
+    )
+  }
+
+  async #call(method: Method, args: readonly any[], who: object | undefined): Promise<any> {
     if (changesRows.has(method) && this.tables.isLocked(args[0])) await this.tables.unlocked(args[0])
     if (changing.has(method)) this.#changes.push({ method, args, nowMs: this.#present() })
     if (method === 'acquireLease') this.#leases.set(args[0], args[1])
@@ -191,6 +233,11 @@ export class SimulatedStore {
     this.#pastMs = undefined
   }
 
+  /** How many listeners of somebody it has. */
+  listenersOf(who: object): number {
+    return [...this.#listeners].filter(({ of }) => of === who).length
+  }
+
   async #empty(): Promise<void> {
     this.#stopListening()
     this.#store = await memory().open({ warn: () => {}, now: () => this.#pastMs ?? this.#present() })
@@ -235,6 +282,10 @@ export class SimulatedStore {
   }
 }
 
+/** The same commit, with an expectation that no stream meets. */
+const unmet = ({ stream, id, recordedAt, events, command }: Commit): Commit =>
+  commit({ stream, expected: Number.MAX_SAFE_INTEGER, id, recordedAt, events, ...(command && { command }) })
+
 /** Changes that wait until no transaction of their projection is open. */
 const changesRows: ReadonlySet<Method> = new Set<Method>(['saveStep', 'resetProjection'])
 
@@ -251,7 +302,11 @@ export function simulatedStore(name: string, profile: Profile, random: Random): 
       await store.open(who)
       const opened: Record<string, unknown> = { name, limits: store.limits, singleWriter: profile.singleWriter }
       for (const method of methods) {
-        opened[method] = (...args: readonly unknown[]) => store.call(method, args, who)
+        opened[method] = async (...args: readonly unknown[]) => {
+          const answer = await store.call(method, args, who)
+          if (store.late !== undefined && method === 'reserve') await rest(noticedMs)
+          return answer
+        }
       }
       if (profile.hasSql) Object.assign(opened, sqlOf(store, who))
       opened['onAppend'] = (listener: () => void) => store.onAppend(listener, who)

@@ -63,6 +63,8 @@ export function storeOfRun(options: StoreOfRunOptions): StoreOfRun {
     missed: () => marks.missed(),
     askedItself: () => marks.askedItself(),
   }
+  if (store.late !== undefined)
+    store.late.onPassed = () => marks.meet('a commit passes a reservation that its process has not noticed')
   const keys = { prefix: keyRow(''), limit: Number.POSITIVE_INFINITY }
   if (!profile.isItself) {
     return {

@@ -17,6 +17,8 @@ export interface Way {
   readonly mayRefuse: boolean
   /** A process has ended. */
   ended(process: SimulatedProcess): void
+  /** How many listeners of a process hear when the log grows. */
+  listenersOf(process: SimulatedProcess): number
   /** Faults are over: whoever looks after the machines repairs what they have left. */
   repair(): void
   /** Ends all connections, for instance since the store is set back to an older state. */

@@ -17,7 +17,7 @@ import { checkKeys } from '../../domain/options.ts'
 import type { AnyRejection, Rejection } from '../../domain/rejection.ts'
 import { storedForm } from '../../domain/stored-form.ts'
 import type { StreamId } from '../../domain/stream.ts'
-import type { Decided } from '../../kernel/decide.ts'
+import { type Decided, dataOf } from '../../kernel/decide.ts'
 import { evolved } from '../../kernel/evolved.ts'
 import { deepFreeze, freezeParts } from '../../runtime/freeze.ts'
 import { compare, fail, shown } from './comparing.ts'
@@ -150,7 +150,7 @@ function tried(
 function expectationOf(history: History, command: string, decided: Decided): Expectation<unknown, any, AnyRejection> {
   const told = `${command} on ${shown(history.state)}`
   const actual =
-    decided.kind === 'events' ? decided.commit.events.map(({ type }, i) => ({ type, data: decided.data[i] })) : []
+    decided.kind === 'events' ? decided.commit.events.map(({ type }, i) => ({ type, data: dataOf(decided, i) })) : []
   const rejection = decided.kind === 'rejected' ? (decided.rejection as AnyRejection) : undefined
   const emits = (events: readonly NewEvent[], from: Function) => {
     const expected = events.map((event) => {

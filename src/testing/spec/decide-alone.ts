@@ -45,6 +45,7 @@ export function decideAlone(
     isInputOpen: !isWhole,
     commandId,
     repeatable: false,
+    mayBeRepeated: false,
     isRepeated: false,
     isClearAtFirst: true,
     isDerived: false,

@@ -145,7 +145,7 @@ class ReactionRun {
     if ('afterMs' in step) this.#environment.setClock(new Date(this.#environment.now() + step.afterMs))
     let failure: Played['failure']
     try {
-      await this.#runner.runOnce()
+      await this.#runner.runOnce(new AbortController().signal)
     } catch (error) {
       failure = { error: hasCode(error, 'PROJECTION_FAILED') ? error.cause : error }
     }

@@ -6,7 +6,7 @@
 import type { Json, JsonObject } from '../../domain/json.ts'
 import { Personal } from '../../domain/personal.ts'
 import { sealedWithin } from '../../domain/personal-fields.ts'
-import { adopt, isBox, SealedValue, type SubjectKey } from '../../domain/sealed-value.ts'
+import { adopt, boxStartOf, isBox, SealedValue, type SubjectKey } from '../../domain/sealed-value.ts'
 
 const keyId = 'spec'.padEnd(22, '-')
 
@@ -14,6 +14,7 @@ const keyId = 'spec'.padEnd(22, '-')
 const specKey = (subject: string, isDestroyed: boolean): SubjectKey => ({
   id: keyId,
   subject,
+  boxStart: boxStartOf(keyId),
   isDestroyed,
   isConfirmed: true,
   seal: (text) => JSON.stringify([subject, text, isDestroyed]),

@@ -9,8 +9,11 @@ export interface Counts {
   readonly marks: Map<string, number>
 }
 
-/** The seeds of the table, from 1 on. So many seeds of each scenario meet every mark. */
-export const countsSeeds = 100
+/** The seeds of the table, from 1 on. They meet every mark. */
+export const countsSeeds = 1000
+
+/** So many seeds, wherever they begin, meet every mark. */
+export const marksSeeds = 10_000
 
 /** Adds what a run has met. */
 export function countRuns({ faults, marks }: Counts, report: SimulationReport): void {

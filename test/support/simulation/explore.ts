@@ -4,14 +4,16 @@
  * that need an order need few of them.
  */
 import { z } from 'zod'
-import { aggregate, domain, event, reject } from '../../../src/index.ts'
+import type { PlainCommand } from '../../../src/domain/plain-command.ts'
+import { aggregate, domain, event, reaction, reject } from '../../../src/index.ts'
 import type { Agenda, Entry } from '../../../src/testing/simulation/agenda.ts'
 import type { Broken } from '../../../src/testing/simulation/checks.ts'
+import type { EndOfRun, Invariants } from '../../../src/testing/simulation/end-of-run.ts'
 import { noFaults } from '../../../src/testing/simulation/faults.ts'
 import { withoutOutside } from '../../../src/testing/simulation/outside.ts'
 import type { Action, Plan } from '../../../src/testing/simulation/plan.ts'
 import { runPlan } from '../../../src/testing/simulation/run.ts'
-import { Version } from '../../../src/testing/simulation/version.ts'
+import { type AnyDomain, Version } from '../../../src/testing/simulation/version.ts'
 
 /** What is due within so many microseconds may happen in any order. */
 const windowUs = 100_000
@@ -103,12 +105,70 @@ const happenings: Readonly<Record<string, readonly What[]>> = {
   ],
 }
 
-export const cases: Readonly<Record<string, readonly Action[]>> = Object.fromEntries(
-  Object.entries(happenings).map(([name, all]) => [
-    name,
-    all.map((each, i): Action => ({ ...each, atMs: 1 + i / 1000 })),
-  ]),
-)
+/** A small case. */
+export interface Case {
+  readonly domain: AnyDomain
+  /** Commands that are answered before. */
+  readonly first: readonly PlainCommand[]
+  readonly actions: readonly Action[]
+  readonly invariants: Invariants
+  /** More preemptions would make too many orders. */
+  readonly preemptionsMax: number
+}
+
+const inOrder = (all: readonly What[]): readonly Action[] => all.map((each, i) => ({ ...each, atMs: 1 + i / 1000 }))
+
+/** Somebody asks for the thing. The reaction takes it, and tells whether it was there. */
+const Asked = event('Asked', z.object({}))
+const Told = event('Told', z.object({ isTaken: z.boolean() }))
+const Wish = aggregate('wish', () => ({ told: [] as readonly boolean[] }))
+  .on(Asked)
+  .on(Told, ({ told }, { isTaken }) => ({ told: [...told, isTaken] }))
+  .command('ask', z.object({}), () => Asked({}))
+  .command('tell', z.object({ isTaken: z.boolean() }), (_, data) => Told(data))
+const aggregates = { thing: Thing, wish: Wish }
+const Granting = reaction('granting', aggregates).on(Asked, async ({ stream: { id } }, { dispatch }) => {
+  const { accepted } = await dispatch({ aggregate: 'thing', id: 't', name: 'take', data: { by: 'wish' } })
+  await dispatch({ aggregate: 'wish', id, name: 'tell', data: { isTaken: accepted } })
+})
+
+/** A process stands still in the middle of the reaction, and another one takes over when the thing was given back. */
+const takeover: readonly Action[] = [
+  {
+    ...{ atMs: 1, process: 1, kind: 'command', client: 1, isRepeatable: false },
+    command: { aggregate: 'wish', id: 'w', name: 'ask', data: {} },
+  },
+  { atMs: 1.001, process: 1, kind: 'freeze', forMs: 4000 },
+  { ...ask(2, 0, 'return', 'ada'), atMs: 500 } as Action,
+]
+
+const isOneWay = ({ states, events }: EndOfRun): boolean => {
+  const told = [...states('wish').values()].map((each) => each.told)
+  const taken = events.filter(({ type, metadata }) => type === 'Taken' && metadata['causationId']).length
+  return told.every(({ length }) => length === 1) && told.filter(([isTaken]) => isTaken).length === taken
+}
+
+export const cases: Readonly<Record<string, Case>> = {
+  ...Object.fromEntries(
+    Object.entries(happenings).map(([name, all]) => [
+      name,
+      {
+        domain: domain({ aggregates: { thing: Thing } }),
+        first: [],
+        actions: inOrder(all),
+        invariants: {},
+        preemptionsMax: 3,
+      },
+    ]),
+  ),
+  'an event, and a process that is overtaken in the middle of its reaction': {
+    domain: domain({ aggregates, reactions: { granting: Granting } }),
+    first: [{ aggregate: 'thing', id: 't', name: 'take', data: { by: 'ada' } }],
+    actions: takeover,
+    invariants: { 'every wish ends one way': isOneWay },
+    preemptionsMax: 1,
+  },
+}
 
 /** What exploring a case came to. */
 export interface Explored {
@@ -119,15 +179,15 @@ export interface Explored {
 }
 
 /** Tries every order of a case with at most so many preemptions, up to the first that breaks a promise. */
-export function explore(actions: readonly Action[], preemptionsMax: number): Promise<Explored> {
-  const Things = domain({ aggregates: { thing: Thing } })
+export function explore({ domain, first, actions, invariants, ...most }: Case, wanted: number): Promise<Explored> {
+  const preemptionsMax = Math.min(wanted, most.preemptionsMax)
   const plan: Plan = { seed: 1, profile: 'postgres', processes: 2, rates: noFaults, actions }
   const options = {
-    versions: [new Version(0, Things, true)],
+    versions: [new Version(0, domain, true)],
     isCluster: false,
-    first: [],
-    options: {},
-    invariants: {},
+    first,
+    options: { leaseMs: 1000 },
+    invariants,
     reset: () => {},
   }
   return withoutOutside(async () => {

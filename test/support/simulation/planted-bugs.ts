@@ -32,6 +32,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'return true',
   },
   {
+    name: 'after a lost answer, a refusal because of a reservation counts as proof that nothing is stored',
+    file: 'kernel/append-again.ts',
+    find: 'return isMet(commits[at]!.expected, refused.sequence, false)',
+    replace: 'return refused.sequence < 0',
+  },
+  {
     name: 'a duplicate counts as stored now',
     file: 'kernel/round.ts',
     find: "if (result.status === 'stored' && !isBroken) {",
@@ -131,8 +137,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a hint that was lost is not made up for by a poll',
     file: 'projection/log/tail.ts',
-    find: 'if (examined() !== end) wake()',
-    replace: 'if (examined() > end) wake()',
+    find: 'asked.has(waiting) ? examined !== end : examined < end',
+    replace: 'examined > end',
   },
   {
     name: 'a subscription goes on two events after the last',
@@ -161,9 +167,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'commands of reactions have no fence',
     file: 'kernel/personal/sealing-fence.ts',
-    find: 'const { fence, isStillClear, isClearAtFirst = false } = options',
-    replace:
-      'const { isStillClear, isClearAtFirst = false } = options\n  const fence = undefined as DispatchOptions["fence"]',
+    find: 'if (fence === undefined) return',
+    replace: 'if (fence !== null) return',
+  },
+  {
+    name: 'the time at which a command of a reaction was decided is not kept',
+    file: 'kernel/fixed-time.ts',
+    find: 'await fence(this.isMissing ? this.#wantedMs : undefined)',
+    replace: 'await fence()',
   },
   {
     name: 'a reaction forgets the rejections that it was given',
@@ -236,8 +247,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a command is decided although somebody was forgotten since its fields were sealed',
     file: 'kernel/personal/sealing-fence.ts',
-    find: 'return !this.#values.some(({ isForgotten }) => isForgotten)',
-    replace: 'return true',
+    find: 'if (value.isForgotten) return false',
+    replace: '{}',
   },
   {
     name: 'a certificate is given without waiting for processes that have the key',
@@ -290,7 +301,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a process decides what it has loaded without asking whether it still owns the stream',
-    file: 'kernel/actor.ts',
+    file: 'kernel/handed-state.ts',
     find: 'return ownership === undefined || tryUpTo',
     replace: 'return ownership !== undefined || tryUpTo',
   },
@@ -311,6 +322,93 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'projection/running/yielding.ts',
     find: 'this.#againAt = this.#until + pause * offerMs',
     replace: 'this.#againAt = Number.POSITIVE_INFINITY',
+  },
+  {
+    name: 'an owner is not told that the command was sent to another one before',
+    file: 'cluster/router.ts',
+    find: 'const sent = wasSent ? ({ ...command, isRepeated: true } as const) : command',
+    replace: 'const sent = command',
+  },
+  {
+    name: 'a process decides a command that it had sent to a lost owner as if it had not',
+    file: 'cluster/router.ts',
+    find: 'ownId: commandId, isRepeated: wasSent',
+    replace: 'ownId: commandId, isRepeated: false',
+  },
+  {
+    name: 'what a lost owner was sent counts as not sent',
+    file: 'cluster/peer.ts',
+    find: 'new PeerLost(kind, wasSent ? heardAt : undefined, { cause })',
+    replace: 'new PeerLost(kind, undefined, { cause })',
+  },
+  {
+    name: 'a command that its caller gives up counts as not sent to its owner',
+    file: 'cluster/peer.ts',
+    find: "new PeerLost('closed', waiting.wasSent ? this.#silence.heardAt : undefined)",
+    replace: "new PeerLost('closed', undefined)",
+  },
+  // -- callers that give up, and what is left behind ---------------------------------------------------------------
+  {
+    name: 'a command that its caller gives up counts as not stored while its commit is with the store',
+    file: 'kernel/pending-command.ts',
+    find: 'return this.#isSent || this.command.isRepeated',
+    replace: 'return this.command.isRepeated',
+  },
+  {
+    name: 'an answered command listens to its signal',
+    file: 'kernel/pending-command.ts',
+    find: '    this.#isAnswered = true\n    this.#unlisten?.()',
+    replace: '    this.#isAnswered = true',
+  },
+  {
+    name: 'a command that its owner has answered listens to its signal',
+    file: 'cluster/peer.ts',
+    find: "      signal.removeEventListener('abort', cancel)\n",
+    replace: '',
+  },
+  {
+    name: 'a process that has stopped listens to its store',
+    file: 'projection/log/tail.ts',
+    find: '    this.#unlisten()\n',
+    replace: '',
+  },
+  {
+    name: 'a process that has stopped looks for idle aggregates',
+    file: 'kernel/kernel.ts',
+    find: '    this.#passivation.stop()\n',
+    replace: '',
+  },
+  {
+    name: 'an instance that is busy when it would leave memory stays there for ever',
+    file: 'kernel/passivation.ts',
+    find: 'else this.touch(instance, nowMs)\n        instance = newer',
+    replace: 'else this.#unlink(instance, order)\n        instance = newer',
+  },
+  {
+    name: 'a process takes more commands than its limit',
+    file: 'kernel/kernel.ts',
+    find: 'if (this.#commandsInFlight >= sizeMax)',
+    replace: 'if (this.#commandsInFlight > sizeMax + 1)',
+  },
+  {
+    name: 'more commands than the limit wait for one aggregate',
+    file: 'kernel/kernel.ts',
+    find: 'if (actor && actor.waiting >= sizeMax)',
+    replace: 'if (actor && actor.waiting > sizeMax)',
+  },
+  {
+    name: 'a command that is refused because of a limit is decided all the same',
+    file: 'kernel/kernel.ts',
+    find: '    actor.post(pending)\n',
+    replace: `
+      actor.post(pending)
+      const { mailboxMax: sizeMax } = this.#limits
+      if (live !== undefined && sizeMax > 1 && actor.waiting === sizeMax) {
+        this.#schedule(actor)
+        outcome.catch(() => {})
+        throw new OverloadError('OVERLOADED', { queue: 'mailboxMax', sizeMax })
+      }
+    `,
   },
   // -- the store -------------------------------------------------------------------------------------------------
   {

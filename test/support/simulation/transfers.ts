@@ -16,6 +16,7 @@ export function transfers(
 ): Promise<SimulationReport> {
   let transfer = 0
   const isContended = seed % 4 === 2
+  const giveUp = seed % 16 === 8 ? 0.3 : 0
   return simulate({
     seed,
     steps,
@@ -36,7 +37,7 @@ export function transfers(
     },
     options: { passivateAfterMs: 2000, snapshotEvery: 5, leaseMs: 1000 },
     // Every other run has many takeovers from processes that are still alive, or many writers to a stream.
-    ...(seed % 4 === 0 && { faults: { freeze: 0.2, slow: 0.1, loseAnswer: 0.05, loseHint: 0.3 } }),
+    ...(seed % 4 === 0 && { faults: { freeze: 0.2, slow: 0.1, loseAnswer: 0.05, loseHint: 0.3, giveUp } }),
     ...(isContended && { processes: 4, faults: { freeze: 0.1, slow: 0.3, loseAnswer: 0.05, loseHint: 0.3 } }),
     // After a reset, commands that were rejected are decided again. So the log never goes back alone.
     ...(seed % 4 === 1 && { faults: { ...drawFaults(seed), restore: 0.04 } }),

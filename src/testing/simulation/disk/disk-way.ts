@@ -70,6 +70,8 @@ export class DiskWay implements Way, VisibleLog {
   #certain = 0
   readonly #damage: Damage
   /** The store that was opened last. */
+  /** Who hears when the log of the open store grows. */
+  #listening: ReadonlySet<object> = new Set()
   #store: Store | undefined
   /** How far each segment was read, in bytes. */
   readonly #read = new Map<string, number>()
@@ -156,6 +158,10 @@ export class DiskWay implements Way, VisibleLog {
   }
 
   disconnect(): void {}
+
+  listenersOf(): number {
+    return this.#listening.size
+  }
 
   /** How many changes the store has acknowledged. */
   get changes(): number {
@@ -260,7 +266,16 @@ export class DiskWay implements Way, VisibleLog {
         throw answer.error
       }
     }
-    watched['onAppend'] = (listener: () => void) => store.onAppend(listener)
+    const listening = new Set<object>()
+    this.#listening = listening
+    watched['onAppend'] = (listener: () => void) => {
+      const [one, end] = [{}, store.onAppend(listener)]
+      listening.add(one)
+      return () => {
+        listening.delete(one)
+        end()
+      }
+    }
     watched['close'] = () => store.close()
     return Object.freeze(watched) as unknown as Store
   }
