@@ -40,6 +40,36 @@ test('The next owner decides on states that it was given, and reads no events', 
   await staying.stop()
 })
 
+test('States that change after they were given are given again, before the next owner decides on them', async () => {
+  const network = new LocalNetwork()
+  const store = memory()
+  let onLeaving: (() => Promise<unknown>) | undefined
+  const watched = faultyStore(store, async ({ method }) => {
+    if (method !== 'saveStep') return undefined
+    const act = onLeaving
+    onLeaving = undefined
+    await act?.()
+    return undefined
+  })
+  let reads = 0
+  const counted = faultyStore(store, ({ method }) => {
+    if (method === 'readStream') reads++
+    return undefined
+  })
+  const leaving = await startMember(watched, { cluster: clusterOn(network, 60_000) })
+  for (const id of ids) await leaving.vault(id).put({ amount: 1 })
+  const staying = await startMember(counted, { cluster: clusterOn(network, 60_000) })
+  await settled([leaving, staying])
+  await putAll(staying)
+  const before = reads
+  // All states are given then, and the leaving member still decides.
+  onLeaving = () => putAll(staying)
+  await leaving.stop()
+  for (const { state, sequence } of await putAll(staying)) assert.deepEqual([state.amount, sequence], [4, 4])
+  assert.equal(reads, before)
+  await staying.stop()
+})
+
 test('A member that joins is given the states of streams that it owns now, and reads no events of them', async () => {
   const network = new LocalNetwork()
   const store = memory()

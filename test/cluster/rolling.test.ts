@@ -13,8 +13,10 @@ import type { Link, LinkEvents, Transport } from '../../src/cluster/transport.ts
 import { memory } from '../../src/index.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { manualEnvironment } from '../../src/testing/manual-environment.ts'
+import { Callers } from '../support/cluster/callers.ts'
 import { LocalNetwork } from '../support/cluster/local-network.ts'
-import { Callers, checkTold, MemberProcess } from '../support/cluster/members.ts'
+import { MemberProcess } from '../support/cluster/members.ts'
+import { checkTold } from '../support/cluster/told-check.ts'
 import { epochsOf, type Member, Vaults } from '../support/cluster/vaults.ts'
 import { storeAt } from '../support/crash/place.ts'
 import { withSeed } from '../support/seed.ts'
@@ -133,13 +135,10 @@ test('All members in processes of their own are replaced in turn under load', { 
   await withSeed(async (random) => {
     const start = () => new MemberProcess(t).start(place)
     const members = [await start(), await start()]
-    const callers = new Callers(
-      () => members,
-      20,
-      () => random.next(),
-    )
+    const callers = new Callers(() => members, { vaults: 20, random: () => random.next() })
     t.after(() => callers.end())
-    const running = Array.from({ length: 8 }, () => callers.run())
+    const running = callers.run(8, 2)
+    running.catch(() => {})
     const waits: string[] = []
     for (let i = 0; i < 2; i++) {
       await callers.goOn(100)
@@ -152,9 +151,9 @@ test('All members in processes of their own are replaced in turn under load', { 
       waits.push(`${Math.round(joining)} ms, ${Math.round(callers.takeLongestWait(new Set()))} ms`)
     }
     callers.end()
-    await Promise.all(running)
+    await running
     await Promise.all(members.map((member) => member.stop()))
-    await checkTold(storeAt(place), callers.told)
+    await checkTold(storeAt(place), callers)
     t.diagnostic(`the longest wait while a member joins, and while one leaves: ${waits.join('; ')}`)
   })
 })

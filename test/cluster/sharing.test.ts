@@ -1,5 +1,6 @@
 /** Members share projections, reactions and singletons, and take over those of a member that is gone. */
 import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { cluster } from '../../src/cluster/index.ts'
 import { aggregate, domain, event, projection, type StoreFactory } from '../../src/index.ts'
@@ -51,15 +52,16 @@ await onEveryStore('Members of a cluster', ({ place, severalWriters }) => {
     })
     const second = await start(store)
     members.push(second)
-    await until('each leads two', async () => {
-      const led = await Promise.all([ledBy(first), ledBy(second)])
-      return led.every(({ length }) => length === 2)
+    // On a busy machine a member may be removed from the view for a while, because it did not renew its lease in time.
+    await until('each leads the two that the view says', async () => {
+      const { members: shown } = first.cluster.status()
+      for (const member of [first, second]) {
+        const { follows = [] } = shown.find(({ id }) => id === member.cluster.status().self) ?? {}
+        const led = await ledBy(member)
+        if (led.length !== 2 || !isDeepStrictEqual([...follows].sort(), [...led].sort())) return false
+      }
+      return true
     })
-    const { members: shown } = first.cluster.status()
-    for (const member of [first, second]) {
-      const { follows } = shown.find(({ id }) => id === member.cluster.status().self)!
-      assert.deepEqual([...follows].sort(), [...(await ledBy(member))].sort())
-    }
     let atWork = 0
     const works = [first, second].map((member) =>
       member.cluster.singleton('work', async (signal) => {

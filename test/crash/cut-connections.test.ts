@@ -14,9 +14,9 @@ import { onServer } from '../support/servers/server.ts'
 import { leftOut, sized } from '../support/size.ts'
 
 /** Connections are cut that often before the bank is left in peace. */
-const cuts = { postgres: sized(80, 8), mongodb: sized(40, 10), nats: sized(80, 8) } as const
+const cuts = { postgres: sized(40, 8), mongodb: sized(20, 10), nats: sized(40, 8) } as const
 const behindBytes = { least: 100, most: 60_000 }
-const roundsOfAll = sized(10, 1)
+const roundsOfAll = sized(6, 1)
 
 /** The proxy's URL for a client that takes no other way, whatever the server says of where it is. */
 const wayOf = ({ store }: ServerPlace, url: string): string =>

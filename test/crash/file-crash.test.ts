@@ -7,7 +7,7 @@ test('a file store whose writer is killed loses nothing that was acknowledged an
   timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'killed on file', {
-    rounds: sized(60, 6),
+    rounds: sized(30, 6),
     placeAt: (path, random) => ({
       store: 'file',
       path,

@@ -20,7 +20,7 @@ test('a file store that a power failure tore has all that was acknowledged, and 
   timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'power lost', {
-    rounds: sized(24, 4),
+    rounds: sized(12, 4),
     placeAt,
     planOf: underLoad,
     powerFails: true,
@@ -31,7 +31,7 @@ test('a file store that may lose on power failure comes back as a prefix of what
   timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'power lost, unsynced', {
-    rounds: sized(12, 3),
+    rounds: sized(8, 3),
     placeAt: (path, random) => ({ ...placeAt(path, random), mayLoseOnPowerFailure: true }) as Place,
     planOf: underLoad,
     powerFails: true,

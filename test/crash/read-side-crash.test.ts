@@ -16,7 +16,7 @@ import type { FromRunner, ToRunner } from '../support/crash/warehouse-runner.ts'
 import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 
-const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(24, 3))
+const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(12, 3))
 const runnerTimeoutMs = 300_000
 const program = new URL('../support/crash/warehouse-runner.ts', import.meta.url)
 const roundsOfOneMax = 10

@@ -16,9 +16,9 @@ import { sized } from '../support/size.ts'
  * a round costs is the looking: each account of the bank is loaded by each writer, and looked at in five ways after it.
  */
 const settings = {
-  postgres: { rounds: sized(40, 4), answersMax: 400, callers: { least: 20, most: 80 } },
-  nats: { rounds: sized(15, 4), answersMax: 400, callers: { least: 20, most: 80 } },
-  mongodb: { rounds: sized(15, 4), answersMax: 30, callers: { least: 3, most: 8 }, accounts: 6 },
+  postgres: { rounds: sized(20, 4), answersMax: 400, callers: { least: 20, most: 80 } },
+  nats: { rounds: sized(10, 4), answersMax: 400, callers: { least: 20, most: 80 } },
+  mongodb: { rounds: sized(10, 4), answersMax: 30, callers: { least: 3, most: 8 }, accounts: 6 },
 } as const
 
 function planWithin(answersMax: number): (random: Random, place: Place) => KillPlan {

@@ -7,7 +7,7 @@ test('a SQLite store whose writer is killed loses nothing that was acknowledged 
   timeout: 1_100_000,
 }, async (context) => {
   await runRounds(context, 'killed on sqlite', {
-    rounds: sized(50, 5),
+    rounds: sized(25, 5),
     placeAt: (path) => ({ store: 'sqlite', path }),
   })
 })

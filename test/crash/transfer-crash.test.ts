@@ -15,7 +15,7 @@ import { accounts, openingBalance, startBank, type TransferPlace } from '../supp
 import { sized } from '../support/size.ts'
 import { until } from '../support/until.ts'
 
-const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(24, 3))
+const rounds = Number(process.env['MNEME_CRASH_ROUNDS'] ?? sized(12, 3))
 /** Kills between two looks: the next process begins where the last one died. */
 const killsBetweenLooks = 5
 const childTimeoutMs = 300_000

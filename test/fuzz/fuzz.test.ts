@@ -16,22 +16,22 @@ async function fuzzed(target: FuzzTarget, count: number): Promise<void> {
 }
 
 test('JSON of states and rows is refused if it was changed, or is what was encoded', () =>
-  fuzzed(encodingTarget, sized(500, 100)))
+  fuzzed(encodingTarget, sized(250, 100)))
 
 test('an altered cursor is refused, or is a place in the order', async () => {
   await using target = apiTarget('cursors')
-  await fuzzed(target, sized(150, 60))
+  await fuzzed(target, sized(80, 60))
 })
 
 test('odd options to a domain are refused with a code or answered', async () => {
   await using target = apiTarget('calls')
-  await fuzzed(target, sized(150, 60))
+  await fuzzed(target, sized(80, 60))
 })
 
 await onEveryStore('Fuzzing', ({ name, place }) => {
   test('odd ids, ranges and cursors have the same answers and codes as in memory', async (context) => {
     await using target = questionsTarget(name, () => place(context))
-    await fuzzed(target, sized(80, 30))
+    await fuzzed(target, sized(40, 30))
   })
 
   test('what something else has stored is refused with a code, or read as it is', (context) =>

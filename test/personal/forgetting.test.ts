@@ -201,6 +201,20 @@ test('an id that is used again with other personal data gets the stored answer, 
   await assert.rejects(other, (error) => hasCode(error, 'COMMAND_ID_REUSED'))
 })
 
+test('a digest of data that is a text as a whole would be one of personal data: an id gets the stored answer', async () => {
+  const Fields = z.object({ id: z.string(), email: z.string() })
+  const declaration = { subject: ({ id }: { readonly id: string }) => id, fields: ['email'] } as const
+  const Made = event('Made', Fields).personal(declaration)
+  const parsing = z.string().transform((text) => JSON.parse(text) as z.infer<typeof Fields>)
+  const Customer = aggregate('customer', () => 0)
+    .on(Made, (count) => count + 1)
+    .command('make', personal(parsing, declaration), (_, data) => Made(data))
+  await using customers = await domain({ aggregates: { customer: Customer } }).start({ environment: impatient() })
+  const first = await customers.customer('1').make(JSON.stringify({ id: '1', email: 'a@b.org' }), { commandId: 'c' })
+  const again = await customers.customer('1').make(JSON.stringify({ id: '1', email: 'x@y.org' }), { commandId: 'c' })
+  assert.equal(again.position, first.position)
+})
+
 test('a domain without personal fields has nothing to forget', async () => {
   const Plain = aggregate('plain', () => 0)
   await using plain = await domain({ aggregates: { plain: Plain } }).start()

@@ -1,4 +1,4 @@
-/** Eight writers and five readers that follow the log, in one process, on each store: 100,000 events. */
+/** Eight writers and five readers that follow the log, in one process, on each store. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import { follow, tails } from '../support/race/tail.ts'
 import { withSeed } from '../support/seed.ts'
 import { sized } from '../support/size.ts'
 
-const events = sized(30_000, 5_000)
+const events = sized(10_000, 5_000)
 const timeoutMs = 1_000_000
 
 const stores: Record<string, (directory: string) => StoreFactory> = {

@@ -17,8 +17,8 @@ import { sized } from '../support/size.ts'
 const timeoutMs = 1_000_000
 
 const races = [
-  { title: 'PostgreSQL', find: findPostgres, store: 'postgres', events: sized(40_000, 4_000), eventsOfCommitMax: 50 },
-  { title: 'NATS', find: findNats, store: 'nats', events: sized(40_000, 8_000), eventsOfCommitMax: 50 },
+  { title: 'PostgreSQL', find: findPostgres, store: 'postgres', events: sized(20_000, 4_000), eventsOfCommitMax: 50 },
+  { title: 'NATS', find: findNats, store: 'nats', events: sized(20_000, 8_000), eventsOfCommitMax: 50 },
   { title: 'MongoDB', find: findMongodb, store: 'mongodb', events: 10_000, eventsOfCommitMax: 100, pageSizeMin: 150 },
   { title: 'FerretDB', find: findFerretdb, store: 'mongodb', events: 10_000, eventsOfCommitMax: 200, pageSizeMin: 200 },
 ] as const

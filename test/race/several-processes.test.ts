@@ -1,4 +1,4 @@
-/** Processes that write to one SQLite file, and processes that follow it: 100,000 events each time. */
+/** Processes that write to one SQLite file, and processes that follow it. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ for (const writerProcesses of [4, 2].slice(0, sized(2, 1))) {
     context.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
     const place = { store: 'sqlite', path: join(directory, 'log.db') } as const
     const options = {
-      events: sized(30_000, 2_000),
+      events: sized(10_000, 2_000),
       writerProcesses,
       readerProcesses: 2,
       eventsOfCommitMax: 5,

@@ -60,12 +60,11 @@ await onEveryStore('From another process', ({ place, severalWriters }) => {
 
     sick.delete(2)
     assert.equal(await outside.reactions.handBack('ringing'), 3)
-    const parked = async () => (await outside.reactions.parked('ringing')).map(({ position }) => position)
+    // If the lease has ended meanwhile, the process that takes over hands back the rest.
     await until('one is handled, and two are parked again', async () => {
-      const [one, behind] = await outside.reactions.parked('ringing')
-      return [one, behind].every((each) => each !== undefined && each.keys.length > 0)
+      const parked = await outside.reactions.parked('ringing')
+      return parked.every(({ keys }) => keys.length > 0) && parked.map(({ position }) => position).join() === '3,6'
     })
-    assert.deepEqual(await parked(), [3, 6])
     assert.deepEqual(await rings(), [2, 5])
     // Only the process that runs it has handled anything, and what it has done once it has not done again.
     assert.deepEqual([there, here.filter((ring) => ring !== 3)], [[], [1, 2, 4, 5, 2]])

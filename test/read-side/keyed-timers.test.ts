@@ -311,16 +311,10 @@ describe('The scheduled commands of a reaction', () => {
 
   test('are refused to those who ask for nonsense', async () => {
     await using bells = await start(memory(), manualEnvironment())
-    for (const options of [
-      { limit: 0 },
-      { limit: 1001 },
-      { limit: 1.5 },
-      { after: 'timer \0' },
-      { after: 7 },
-      { to: 1 },
-    ]) {
+    for (const options of [{ limit: 0 }, { limit: 1001 }, { limit: 1.5 }, { after: 7 }, { to: 1 }]) {
       await assert.rejects(bells.reactions.timers('ringing', options as never), { code: 'OPTION_INVALID' })
     }
+    await assert.rejects(bells.reactions.timers('ringing', { after: 'timer \0' }), { code: 'CURSOR_INVALID' })
     await assert.rejects(bells.reactions.timers('nobody' as never), { code: 'PROJECTION_UNKNOWN' })
   })
 

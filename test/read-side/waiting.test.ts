@@ -241,9 +241,10 @@ await onEveryStore('What a reaction has to do', (store) => {
   test('is not listed by options that make no sense', async (t) => {
     await using shops = await start(gates(), {}, { store: await store.place(t), projections: 'manual' })
     const waiting = shops.reactions.waiting as (...args: unknown[]) => Promise<unknown>
-    for (const options of [{ limit: 0 }, { limit: 201 }, { after: 'x' }, { key: 7 }, { from: 1 }]) {
+    for (const options of [{ limit: 0 }, { limit: 201 }, { after: 7 }, { key: 7 }, { from: 1 }]) {
       await assert.rejects(waiting('jobs', options), { code: 'OPTION_INVALID' }, JSON.stringify(options))
     }
+    await assert.rejects(waiting('jobs', { after: 'x' }), { code: 'CURSOR_INVALID' })
     await assert.rejects(waiting('jobs', { key: { aggregate: 'shop', id: '' } }), { code: 'ID_INVALID' })
     await assert.rejects(waiting('none'), { code: 'PROJECTION_UNKNOWN' })
   })

@@ -22,7 +22,7 @@ const count = sized(1000, 40)
 const openMax = sized(50, 8)
 const rounds = 2
 /** Acknowledged commands in each round. */
-const enough = sized(400, 100)
+const enough = sized(250, 100)
 const timeoutMs = 1_800_000
 
 test('of many tenants no command is lost or doubled, whichever process is killed', {

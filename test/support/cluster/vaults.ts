@@ -7,24 +7,37 @@ import { ClusterNode } from '../../../src/cluster/node.ts'
 import { aggregate, domain, event, reject, type StoreFactory } from '../../../src/index.ts'
 import type { LocalNetwork } from './local-network.ts'
 
-const Put = event('Put', z.object({ amount: z.number(), at: z.coerce.date().optional(), note: z.string().optional() }))
-const Taken = event('Taken', z.object({ amount: z.number() }))
+/** The transfer that a step belongs to. */
+const step = { transfer: z.string().optional() }
+const Put = event(
+  'Put',
+  z.object({ amount: z.number(), at: z.coerce.date().optional(), note: z.string().optional(), ...step }),
+)
+const Taken = event('Taken', z.object({ amount: z.number(), ...step }))
 
-const Vault = aggregate('vault', () => ({ amount: 0, since: new Map<string, Date>() }))
+/** What a vault may hold at most after it has received something. Who only puts something in is not refused. */
+const receivedMax = 50
+
+export const Vault = aggregate('vault', () => ({ amount: 0, since: new Map<string, Date>() }))
   .on(Put, ({ amount, since }, { amount: more, at }) => ({
     amount: amount + more,
     since: at === undefined ? since : new Map([...since, ['last', at]]),
   }))
   .on(Taken, ({ amount, since }, { amount: less }) => ({ amount: amount - less, since }))
-  .command('put', z.object({ amount: z.number(), at: z.date().optional(), note: z.string().optional() }), (_, data) =>
-    Put(data),
+  .command(
+    'put',
+    z.object({ amount: z.number(), at: z.date().optional(), note: z.string().optional(), ...step }),
+    (_, data) => Put(data),
   )
-  .command('take', z.object({ amount: z.number() }), (state, { amount }, { now }) =>
-    amount > state.amount
+  .command('take', z.object({ amount: z.number(), ...step }), (state, data, { now }) =>
+    data.amount > state.amount
       ? reject('TooLittle', { amount: state.amount, asked: now })
-      : amount === 0
+      : data.amount === 0
         ? undefined
-        : Taken({ amount }),
+        : Taken(data),
+  )
+  .command('receive', z.object({ amount: z.number(), ...step }), (state, data) =>
+    state.amount + data.amount > receivedMax ? reject('TooMuch', { amount: state.amount }) : Put(data),
   )
   .command('fail', z.object({}), () => {
     throw new RangeError('The vault is on fire')
@@ -55,7 +68,7 @@ export const clusterOn = (network: LocalNetwork, leaseMs = 3000): DomainCluster 
 })
 
 /** Waits until all members have the same view, with all of them. */
-export async function settled(members: readonly Member[], tries = 2000): Promise<void> {
+export async function settled(members: readonly Pick<Member, 'cluster'>[], tries = 2000): Promise<void> {
   for (let i = 0; ; i++) {
     const views = members.map(({ cluster: { status } }) => status())
     const isSame = new Set(views.map(({ epoch }) => epoch)).size === 1

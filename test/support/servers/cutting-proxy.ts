@@ -2,7 +2,8 @@
  * A way to a server that breaks: a proxy on the loopback that cuts each connection at a byte of its choice, on the way
  * to the server (which then has part of a request, or all of it and nobody to answer) or on the way back (so that an
  * answer is lost or torn). What was passed on before the cut arrives. It may also lead to another server from some
- * moment on, as the address of a cluster does.
+ * moment on, as the address of a cluster does, and its connections may stay open and pass nothing on, as those to a
+ * machine that vanished.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
@@ -73,6 +74,11 @@ export class CuttingProxy {
     for (const connection of this.#connections) connection.cut()
   }
 
+  /** Nothing passes on the connections that there are now, and they are not closed. */
+  silenceAll(): void {
+    for (const connection of this.#connections) connection.silence()
+  }
+
   async close(): Promise<void> {
     this.#server.close()
     this.cutAll()
@@ -98,6 +104,7 @@ class Connection {
   readonly #server: Socket
   readonly #onEnd: (wasCut: boolean) => void
   #isOver = false
+  #isSilent = false
 
   constructor(client: Socket, server: Socket, cut: Cut | undefined, onEnd: (wasCut: boolean) => void) {
     this.#client = client
@@ -112,11 +119,15 @@ class Connection {
     this.#end(true)
   }
 
+  silence(): void {
+    this.#isSilent = true
+  }
+
   #pass(from: Socket, to: Socket, bytes: number): void {
     let left = bytes
     from.setNoDelay(true)
     from.on('data', (chunk: Buffer) => {
-      if (this.#isOver || left <= 0) return
+      if (this.#isOver || this.#isSilent || left <= 0) return
       const some = chunk.subarray(0, left)
       left -= some.length
       const isFlowing = to.write(some, () => {
