@@ -17,6 +17,8 @@ const limits: Readonly<Record<string, string>> = {
     'The processor, not the disk: in batches of 1,000 the bare loop writes prepared bytes, and needs 0.6 microseconds for a commit; to decide one takes 2.5 to 3 (W6c on memory), to encode and index it 3. Writing and syncing are about a tenth of the time.',
   'loop file':
     'Deciding and encoding a batch of 1,000 keeps the main thread for some 6 ms at a stretch, and a collection of garbage may come on top; the sync is on another thread.',
+  'W15-frozen sqlite':
+    'A process that is frozen in the middle of a write keeps the lock of the file. Nobody else can write until it goes on or ends; here that is after 5 s.',
   'W6c sqlite':
     'Callers of one batch come back when it is answered, so the main thread (some 5 ms for 1,000) and the writer (some 9) work one after the other. Batches of 500 overlap and reach 0.68 of their own floor at the same rate of commands, with more CPU, so they are not the default.',
 }

@@ -114,8 +114,9 @@ async function takeover(
   else victim.freeze()
   await Promise.race([sleep(afterMs[how]), calls])
   isOver = true
-  await calls
+  // Before the calls are awaited: a process that is frozen in the middle of a write keeps SQLite's lock.
   if (how === 'frozen') await victim.kill()
+  await calls
   await agreed(bank, membersMax - 1)
   return [...longest.values()]
 }
