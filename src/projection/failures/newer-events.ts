@@ -26,7 +26,12 @@ export function beforeNewer(page: Looked, kindOf: KindOf): Looked {
   const index = page.events.findIndex((event) => isNewer(event, kindOf(event)))
   if (index < 0) return page
   if (index === 0) refuseNewer(page.events, kindOf)
-  return { events: page.events.slice(0, index), examined: page.events[index - 1]!, isLast: false }
+  return endingBefore(page, index)
+}
+
+/** The events of a page before the one at an index, which is not the first. */
+export function endingBefore({ events }: Looked, index: number): Looked {
+  return { events: events.slice(0, index), examined: events[index - 1]!, isLast: false }
 }
 
 /** @throws EventError `EVENT_NEWER` if one of the events is newer than its kind in this program */

@@ -13,7 +13,11 @@ const schema = z.object({ customer: z.string(), email: z.string(), name: z.strin
 const subject = ({ customer }: z.infer<typeof schema>) => customer
 
 /** The domain, with these fields personal. */
-function domainWith(fields: readonly ('email' | 'name')[], handled: string[]) {
+function domainWith(
+  fields: readonly ('email' | 'name')[],
+  handled: string[],
+  giveUp: 'skip' | 'stop' | 'park' = 'skip',
+) {
   const declaration = { subject, fields }
   const Registered = (
     fields.length === 0 ? event('Registered', schema) : event('Registered', personal(schema, declaration))
@@ -25,7 +29,7 @@ function domainWith(fields: readonly ('email' | 'name')[], handled: string[]) {
       (fields.length === 0 ? schema : personal(schema, declaration)) as any,
       (_: unknown, data: any) => Registered(data),
     )
-  const policy = { retries: 0, giveUp: 'skip' } as const
+  const policy = { retries: 0, giveUp }
   const greet = ({ stream }: { readonly stream: { readonly id: string } }) => void handled.push(stream.id)
   const Greet = reaction('greet')
     .on(Registered, greet as never)
@@ -68,6 +72,35 @@ describe('An event with a field that only a newer program declares as personal',
       await until(() => handled.includes('new'))
       assert.deepEqual(handled, ['old', 'new'])
       assert.equal((await newer.customer('new').state()).count, 1)
+    })
+  }
+
+  for (const giveUp of ['skip', 'stop', 'park'] as const) {
+    test(`does not keep a projection from the events before it, if failed events make it ${giveUp}`, async () => {
+      const store = memory()
+      await using older = await domainWith([], [], giveUp).start({
+        ...options,
+        log: recorder(),
+        projections: 'manual',
+        store,
+      })
+      const register = (on: typeof older, id: string) =>
+        on.customer(id).register({ customer: id, email: 'ada@example.org', name: 'Ada' })
+      for (const id of ['a', 'b']) await register(older, id)
+      await using newer = await domainWith(['email'], [], giveUp).start({ ...options, projections: 'manual', store })
+      await register(newer, 'c')
+      await register(older, 'd')
+      await older.projections.start('counts')
+      await until(async () => (await older.projections.status('counts')).state === 'outdated')
+      assert.equal((await older.projections.status('counts')).position, 2)
+      assert.deepEqual(
+        [...(await older.counts.find()).rows].map(({ key }) => key),
+        ['a', 'b'],
+      )
+      await newer.projections.start('counts')
+      assert.equal((await newer.counts.get('d', { atLeast: 4 }))?.count, 1)
+      assert.deepEqual(await newer.projections.parked('counts'), [])
+      assert.equal((await newer.counts.find()).rows.length, 4)
     })
   }
 })

@@ -17,7 +17,7 @@ import type { StepperContext, StepResult } from '../checkpoint/step.ts'
 import type { Stepper } from '../checkpoint/stepper.ts'
 import { isNewer } from '../failures/blame.ts'
 import { calledEvent, stoppedBefore, warnOfGivenUp } from '../failures/giving-up.ts'
-import { beforeNewer, refuseNewer } from '../failures/newer-events.ts'
+import { beforeNewer, endingBefore, type Looked, refuseNewer } from '../failures/newer-events.ts'
 import { ReadAhead } from '../log/read-ahead.ts'
 import { readEach } from '../log/read-each.ts'
 import type { Index } from '../stored/index-entries.ts'
@@ -55,6 +55,11 @@ interface Folded {
    * and the events that queue behind it.
    */
   readonly failed: Failed | undefined
+  /**
+   * The first event that is newer than this program in a way that only its schema tells, unless one before it failed.
+   * The batch ends before it.
+   */
+  readonly newer?: Failed
 }
 
 /**
@@ -109,11 +114,12 @@ export class ProjectionSteps implements Stepper {
     const limit = this.#batchSize
     const larger = Math.min(2 * limit, batchSizeMost)
     const page = await this.#pages.read({ behind: this.bookmark.here, to: end, limit }, larger)
-    const { events, examined, isLast } = beforeNewer(page, this.#kindOf)
+    const readable = beforeNewer(page, this.#kindOf)
     this.#batchSize = page.events.length >= limit ? larger : batchSizeLeast
-    const folded = await untilAborted(signal, this.#foldPatiently(events, signal))
+    const folded = await untilAborted(signal, this.#foldPatiently(readable.events, signal))
     if (folded === undefined) return { events: 0, caughtUp: false }
-    const { rows, failed } = folded
+    const { rows, failed, newer } = folded
+    const { events, examined, isLast } = newer === undefined ? readable : beforeFailed(readable, newer)
     if (failed === undefined || giveUp === 'park') {
       // Readers in other processes wait for a position with a handled event, also if it changes no row.
       const when = events.length > 0 ? 'now' : 'soon'
@@ -141,7 +147,9 @@ export class ProjectionSteps implements Stepper {
     const positions = parked.map(({ position }) => position)
     const events = await readEach(this.#options.store, positions, here)
     refuseNewer(events, this.#kindOf)
-    const { rows, failed } = await this.#foldParking(events, blocks, new Breath(this.#options.environment, signal))
+    const breath = new Breath(this.#options.environment, signal)
+    const { rows, failed, newer } = await this.#foldParking(events, blocks, breath)
+    if (newer !== undefined) throw newer.cause
     // If a key is there twice, the last row counts. An event that fails again is therefore parked again.
     if (!(await this.bookmark.save(here, [...positions.map(unparkedRow), ...rows]))) return false
     if (failed !== undefined) this.#warn('park', failed)
@@ -186,15 +194,14 @@ export class ProjectionSteps implements Stepper {
     const stored = await this.#storedRows(kept)
     const folded = await lead.during(() => foldRows(projection, kept, stored, breath))
     const failure = folded.failed ?? failed[0]
-    if (failure !== undefined) leaveNewer([failure])
     const queued = leftOut.filter(({ event }) => failure === undefined || event.position < failure.event.position)
-    return {
-      rows: [...this.#rows.withEntries(stored.values, folded.rows), ...this.#parkedRows(queued)],
-      failed: failure,
-    }
+    const rows = [...this.#rows.withEntries(stored.values, folded.rows), ...this.#parkedRows(queued)]
+    return failure !== undefined && isNewer(failure.cause)
+      ? { rows, failed: undefined, newer: failure }
+      : { rows, failed: failure }
   }
 
-  /** Folds all events except those that fail or have to queue. These are parked. */
+  /** Folds all events except those that fail or have to queue. These are parked. Ends before a newer event. */
   async #foldParking(
     events: readonly StoredEvent[],
     blocks: (key: string) => boolean,
@@ -206,7 +213,11 @@ export class ProjectionSteps implements Stepper {
     const { rows, leftOut } = await lead.during(() => foldParking(projection, keyed, stored, blocks, breath))
     const unread = failed.map((each) => ({ ...each, keys: [] }))
     const failures = [...failed, ...leftOut.filter((each) => 'cause' in each)]
-    leaveNewer(failures)
+    const newer = firstOf(failures.filter(({ cause }) => isNewer(cause)))
+    if (newer !== undefined) {
+      const before = events.filter(({ position }) => position < newer.event.position)
+      return { ...(await this.#foldParking(before, blocks, breath)), newer }
+    }
     return {
       rows: [...this.#rows.withEntries(stored.values, rows), ...this.#parkedRows([...unread, ...leftOut])],
       failed: failures[0],
@@ -229,10 +240,19 @@ export class ProjectionSteps implements Stepper {
   }
 }
 
-/** Throws the failure of an event that is newer than this program in a way that only its schema tells. */
-function leaveNewer(failures: readonly Failed[]): void {
-  for (const { cause } of failures) if (isNewer(cause)) throw cause
+/**
+ * The part of a page before an event that its program leaves to a newer one.
+ *
+ * @throws the cause, if nothing is before it
+ */
+function beforeFailed(page: Looked, { event, cause }: Failed): Looked {
+  const index = page.events.findIndex(({ position }) => position === event.position)
+  if (index === 0) throw cause
+  return endingBefore(page, index)
 }
+
+const firstOf = (failures: readonly Failed[]): Failed | undefined =>
+  failures.toSorted((a, b) => a.event.position - b.event.position)[0]
 
 /** The result of some work, or `undefined` if the signal ended it. */
 async function untilAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result | undefined> {
