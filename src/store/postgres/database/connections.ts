@@ -14,6 +14,7 @@
 
 import type { Settings } from '../options.ts'
 import { Database, within } from './database.ts'
+import { Doubt } from './doubt.ts'
 import { type Driver, isPool, type PostgresPool } from './driver.ts'
 import { Listener } from './listener.ts'
 import { Turns } from './turns.ts'
@@ -40,6 +41,7 @@ export class Connections {
   readonly stepping: Turns
   /** Turns for reads of tables of users. */
   readonly querying: Turns
+  readonly #doubt = new Doubt(() => this.#listener?.doubt())
   #steps: PostgresPool | undefined
   #listener: Listener | undefined
   #stores = 0
@@ -73,7 +75,7 @@ export class Connections {
 
   /** The database for commands and reads. */
   forCommands({ timeoutMs }: Settings): Database {
-    return new Database(this.#pool, timeoutMs)
+    return new Database(this.#pool, timeoutMs, this.#doubt)
   }
 
   /** The database for steps with work of their own, and for reads of tables of users. */
@@ -82,7 +84,7 @@ export class Connections {
       this.#steps = new this.#driver.Pool({ ...this.#config, max: this.#lentMax, allowExitOnIdle: true })
       this.#steps.on('error', ignore)
     }
-    return new Database(this.#steps, timeoutMs, 'discard')
+    return new Database(this.#steps, timeoutMs, this.#doubt, 'discard')
   }
 
   /** The listener, made when the first store needs it. */

@@ -1,6 +1,7 @@
 /**
  * Runs statements and transactions on connections to the database. Nothing waits longer than `timeoutMs`. A connection
- * that gives no answer in time is thrown away, and the next call gets a new one.
+ * that gives no answer in time is thrown away, with those that have been idle meanwhile (`doubt.ts`), and the next call
+ * gets a new one.
  *
  * Nothing depends on what an earlier statement has left in a session, so any connection is good, also one of a pooler.
  * Statements are prepared until it turns out that sessions do not keep them.
@@ -12,6 +13,7 @@
 import { createHash } from 'node:crypto'
 import { startTimer, stopTimer } from '../../../runtime/timers.ts'
 import { cancelStatement } from './cancel.ts'
+import type { Doubt } from './doubt.ts'
 import type { DriverQuery, PostgresClient, PostgresPool, ServerNotice } from './driver.ts'
 import {
   breaksConnection,
@@ -66,6 +68,7 @@ export interface Transaction {
 export class Database {
   readonly #pool: PostgresPool
   readonly #timeoutMs: number
+  readonly #doubt: Doubt
   readonly #discards: boolean
   /** Connections that have to be thrown away. */
   readonly #broken = new WeakSet<PostgresClient>()
@@ -81,9 +84,10 @@ export class Database {
   #saysIsolation = false
 
   /** @param after whether a session is reset when its connection is given back */
-  constructor(pool: PostgresPool, timeoutMs: number, after: 'keep' | 'discard' = 'keep') {
+  constructor(pool: PostgresPool, timeoutMs: number, doubt: Doubt, after: 'keep' | 'discard' = 'keep') {
     this.#pool = pool
     this.#timeoutMs = timeoutMs
+    this.#doubt = doubt
     this.#discards = after === 'discard'
   }
 
@@ -178,6 +182,7 @@ export class Database {
       return answer
     } catch (thrown) {
       const error = ofDriver(thrown)
+      if (error instanceof TimedOut) this.#doubt.raise()
       if (breaksConnection(error)) this.#broken.add(client)
       throw error
     }
@@ -229,8 +234,13 @@ export class Database {
     return new Promise((resolve, reject) => {
       this.#pool.connect((error, client) => {
         if (client === undefined) return reject(error)
-        client.on('error', ignore)
-        resolve(client)
+        if (this.#doubt.admits(client)) {
+          client.on('error', ignore)
+          resolve(client)
+        } else {
+          client.release(true)
+          resolve(this.#connect())
+        }
       })
     })
   }

@@ -1,8 +1,8 @@
 /**
  * Listens for what other processes append, on one connection for all hearers. If the connection breaks, it is made
  * again, after growing waits. Being connected again counts as a notification, because one may have been missed
- * meanwhile. Nothing depends on this: a reader that is not woken polls. If the connection never works, the hearers get
- * one error.
+ * meanwhile. When another connection gives no answer, this one is asked, too. Nothing depends on this: a reader that is
+ * not woken polls. If the connection never works, the hearers get one error.
  */
 import { startTimer, stopTimer, type Timer } from '../../../runtime/timers.ts'
 import { within } from './database.ts'
@@ -33,6 +33,7 @@ export class Listener {
   /** The channels that the connection listens to, or is about to. */
   #channels = new Set<string>()
   #isConnected = false
+  #isDoubted = false
   #saying: Promise<unknown> = Promise.resolve()
   #timer: Timer | undefined
   #waitMs = waitMsFirst
@@ -65,6 +66,18 @@ export class Listener {
     if (this.#isConnected && this.#channels.delete(channel)) {
       this.#say(this.#client!, `UNLISTEN ${named(channel)}`).catch(ignore)
     }
+  }
+
+  /** To be called when another connection gave no answer. Looks whether this one still has a server. */
+  doubt(): void {
+    const client = this.#client
+    if (client === undefined || !this.#isConnected || this.#isDoubted) return
+    this.#isDoubted = true
+    this.#say(client, 'SELECT 1')
+      .catch((error: unknown) => this.#retry(client, error))
+      .finally(() => {
+        this.#isDoubted = false
+      })
   }
 
   async #connect(): Promise<void> {
