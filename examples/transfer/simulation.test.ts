@@ -1,12 +1,12 @@
 import { test } from 'node:test'
-import { simulate } from '../../src/testing/index.ts'
+import { seeds, simulate } from '../../src/testing/index.ts'
 import { TransferBank } from './bank.ts'
 
 // #region simulation
 const owners = ['ada', 'bob', 'cy']
 
 test('no money is lost, whatever goes wrong', async () => {
-  for (let seed = 1; seed <= 20; seed++) {
+  for (const seed of seeds(20)) {
     let transfers = 0
     await simulate({
       domain: TransferBank,

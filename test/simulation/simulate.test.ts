@@ -4,10 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { isDate } from 'node:util/types'
 import { z } from 'zod'
 import { aggregate, domain, event, memory, projection, reject } from '../../src/index.ts'
-import { type EndOfRun, SimulationFailed, simulate } from '../../src/testing/index.ts'
+import { type EndOfRun, SimulationFailed, seeds, simulate } from '../../src/testing/index.ts'
 import { faultNames } from '../../src/testing/simulation/faults.ts'
 import { markNames } from '../../src/testing/simulation/marks.ts'
 import { bugTableOf } from '../support/simulation/bug-table.ts'
@@ -107,7 +108,12 @@ describe('A simulation', () => {
     assert.ok(failed.actions >= 7 && failed.actions <= 20, `${failed.actions} actions`)
     assert.match(failed.message, /Seed 3 breaks a promise: nobody counts beyond 20/)
     assert.match(failed.message, /client \d+ sends count on counter a to p\d\.\d \{"by":\d\}/)
-    assert.match(failed.message, /simulate\(\{ \.\.\., seed: 3 \}\)/)
+    // What is shown of it has each line once, no empty cause, and the line of the test.
+    const shown = inspect(failed)
+    assert.equal(shown.split('the store behaves as').length, 2)
+    assert.ok(!shown.includes('[cause]'))
+    assert.match(shown, /at async .*simulate\.test\.ts:\d+/)
+    assert.match(failed.message, /simulate\(\{ \.\.\., seed: 3 \}\)\. If the seeds come from .*MNEME_SEED=3 npm test/)
   })
 
   const outside: Readonly<Record<string, () => unknown>> = {
@@ -142,6 +148,65 @@ describe('A simulation', () => {
       await use()
     })
   }
+
+  test('takes no chance of the real world for what clients ask for', async () => {
+    const options = { domain: domain({ aggregates: { counter: Counter } }), seed: 1 }
+    const lucky = simulate({ ...options, command: () => count(Math.ceil(9 * Math.random())) })
+    await assert.rejects(lucky, /Math\.random was used in a simulation.*in the simulation's options from random/)
+  })
+
+  test('tells a mistake in the domain, in a command and in the first commands from a broken promise', async () => {
+    const right = { domain: domain({ aggregates: { counter: Counter } }), command: () => count(1), seed: 1, steps: 1 }
+    const Broken = counterOf((by) => (by as unknown as { readonly up: { readonly to: number } }).up.to)
+    const mistakes = [
+      [{ ...right, command: () => ({ ...count(1), name: 'cuont' as never }) }, /no command "cuont"/],
+      [{ ...right, first: [{ ...count(1), id: '' }] }, /first\[0\] \(count on counter \)/],
+      // The line of the function is named.
+      [
+        { ...right, domain: domain({ aggregates: { counter: Broken } }) },
+        /decide function of count[\s\S]*simulate\.test\.ts/,
+      ],
+    ] as const
+    for (const [options, message] of mistakes) {
+      const failed = await failureOf(simulate({ ...(options as typeof right), minimise: false }))
+      assert.equal(failed.broken, 'commands are right, and the domain can decide them')
+      assert.match(failed.message, message)
+      assert.match(failed.message, /The mistake is probably in the domain, or in the options command or first/)
+    }
+  })
+
+  test("sends a command's metadata, and judges the answer to an expected sequence", async () => {
+    let sent = 0
+    const command = (expectedSequence?: number) => ({
+      ...count(1),
+      metadata: { number: ++sent },
+      ...(expectedSequence !== undefined && { expectedSequence }),
+    })
+    const options = { domain: domain({ aggregates: { counter: Counter } }), seed: 1, steps: 10 }
+    const isMarked = ({ events }: EndOfRun) =>
+      events.length > 0 && events.every(({ metadata }) => typeof metadata['number'] === 'number')
+    await simulate({ ...options, command: () => command(), invariants: { 'events have the metadata': isMarked } })
+    for (let seed = 1; seed <= 20; seed++) {
+      await simulate({ ...options, seed, command: (random) => command(random.int(0, 4)) })
+    }
+  })
+
+  test('has the seeds from one on, or the one that the environment names', () => {
+    assert.deepEqual([...seeds(3)], [1, 2, 3])
+    assert.deepEqual([...seeds(2, 7)], [7, 8])
+    process.env['MNEME_SEED'] = '17'
+    try {
+      assert.deepEqual([...seeds(3)], [17])
+      process.env['MNEME_SEED'] = 'x'
+      assert.throws(() => seeds(3), {
+        code: 'OPTION_INVALID',
+        message: /MNEME_SEED must be a whole number from 0, not "x"/,
+      })
+    } finally {
+      delete process.env['MNEME_SEED']
+    }
+    assert.throws(() => seeds(0), { code: 'OPTION_INVALID' })
+  })
 
   test('takes dates of a given time as they are', async () => {
     const isGiven = () => new Date(2026, 1, 2).getFullYear() === 2026 && isDate(new Date(0))
@@ -270,12 +335,22 @@ describe('A simulation', () => {
     await assert.rejects(simulate({ ...options, command: undefined as never }), refused)
     await assert.rejects(simulate(undefined as never), refused)
     await assert.rejects(simulate({ ...options, first: {} as never }), refused)
+    const isNamed = { ...refused, message: /The option first\[1\] must be a command: it is null, not null/ }
+    await assert.rejects(simulate({ ...options, first: [count(1), null as never] }), isNamed)
+    await assert.rejects(simulate({ ...options, options: { leaseMs: -3 } }), refused)
+    await assert.rejects(simulate({ ...options, options: { limits: { mailboxMax: 0 } } }), refused)
     await assert.rejects(simulate({ ...options, invariants: null as never }), refused)
     await assert.rejects(simulate({ ...options, invariants: (() => true) as never }), refused)
     await assert.rejects(simulate({ ...options, invariants: { 'is right': true } as never }), refused)
     await assert.rejects(simulate({ ...options, options: { store: memory() } as never }), refused)
     const nothing = simulate({ ...options, command: (() => undefined) as never })
     await assert.rejects(nothing, { code: 'COMMAND_MALFORMED' })
+    const later = simulate({ ...options, command: (async () => count(1)) as never })
+    await assert.rejects(later, { code: 'COMMAND_MALFORMED', message: /it is a promise/ })
+    for (const own of [{ commandId: 'c' }, { signal: new AbortController().signal }]) {
+      const given = simulate({ ...options, command: () => ({ ...count(1), ...own }) })
+      await assert.rejects(given, { code: 'COMMAND_MALFORMED', message: /which a simulation gives to its commands/ })
+    }
   })
 })
 

@@ -1,13 +1,13 @@
 /** The simulation of transfers under Vitest: only where `test` comes from differs. */
 import { test } from 'vitest'
-import { simulate } from '../../../src/testing/index.ts'
+import { seeds, simulate } from '../../../src/testing/index.ts'
 import { TransferBank } from '../bank.ts'
 
 // #region simulation
 const owners = ['ada', 'bob', 'cy']
 
 test('no money is lost, whatever goes wrong', async () => {
-  for (let seed = 1; seed <= 5; seed++) {
+  for (const seed of seeds(5)) {
     let transfers = 0
     await simulate({
       domain: TransferBank,

@@ -1,14 +1,15 @@
 /** What must be so after every run, whatever has happened in it. */
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { decode } from '../../domain/encoding.ts'
-import { MnemeError } from '../../domain/error.ts'
+import { DecisionError, EventError, InputError, MnemeError } from '../../domain/error.ts'
+import type { RecordedEvent } from '../../domain/event.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import type { AnyRejection } from '../../domain/rejection.ts'
 import type { StreamId } from '../../domain/stream.ts'
 import type { StoredEvent } from '../../store/store.ts'
 import { decideAlone } from '../spec/decide-alone.ts'
-import { type Attempt, type ClientCommand, type History, markOf } from './history.ts'
-import { statesOf } from './replay.ts'
+import { type Attempt, type ClientCommand, type History, markOf, type Reuse } from './history.ts'
+import { recordedOf, statesOf } from './replay.ts'
 import { isSame } from './same.ts'
 import type { Version } from './version.ts'
 import type { Moment, Witness, WitnessedLog } from './witness.ts'
@@ -77,7 +78,7 @@ export const isUnknown = (told: Attempt['told']): boolean =>
 export const codeOf = (error: unknown): string | undefined => (error instanceof MnemeError ? error.code : undefined)
 
 const called = ({ client, command }: ClientCommand): string =>
-  `command ${client} (${command.name} on ${command.aggregate} ${command.id})`
+  `${client < 0 ? `first[${-1 - client}]` : `command ${client}`} (${command.name} on ${command.aggregate} ${command.id})`
 
 /** Throws at the first promise that was not kept. @throws Broken */
 export function checkAll(evidence: Evidence): void {
@@ -87,6 +88,7 @@ export function checkAll(evidence: Evidence): void {
     for (const attempt of command.attempts) checkAnswer(evidence, command, attempt)
   }
   for (const read of evidence.history.reads) checkRead(evidence, read)
+  for (const reuse of evidence.history.reuses) checkReuse(evidence, reuse)
   for (const each of evidence.history.snapshots) checkSnapshot(evidence, each)
   checkSubscriptions(evidence)
 }
@@ -178,7 +180,7 @@ const positionOf = (told: Attempt['told']): number | undefined =>
     ? told.outcome.position
     : undefined
 
-const hasEvents = (told: Attempt['told']): boolean =>
+export const hasEvents = (told: Attempt['told']): boolean =>
   typeof told === 'object' && 'outcome' in told && told.outcome.accepted && told.outcome.events.length > 0
 
 /** Each answer was true at a moment between question and answer. */
@@ -189,7 +191,9 @@ function checkAnswer(evidence: Evidence, command: ClientCommand, attempt: Attemp
     if (attempt.isGivenUp && codeOf(told.error) === 'ABORTED') return
     const isTold = isExpectedIn(told.error, evidence.history, attempt.sent.era)
     if (isTold || evidence.decidersOf(attempt).some((each) => each.meetsNewer(told.error))) return
-    throw new Broken('every error is one of the catalogue', `${called(command)}: ${shown(told.error)}`, told.error)
+    if (codeOf(told.error) !== 'SEQUENCE_UNEXPECTED') throw unforeseen(called(command), told.error)
+    checkUnexpected(evidence, command, attempt)
+    return
   }
   const { outcome } = told
   // While it was on its way the log was set back.
@@ -218,6 +222,30 @@ const isExpected = (error: unknown): boolean => expected.has(codeOf(error))
 export const isExpectedIn = (error: unknown, { damaged }: History, era: number): boolean =>
   isExpected(error) || (codeOf(error) === 'STORE_CORRUPT' && damaged.has(era))
 
+/** An error that nothing in a bad world explains. It is mostly a mistake of the domain or its clients. */
+function unforeseen(what: string, error: unknown): Broken {
+  const isOfUser = error instanceof DecisionError || error instanceof EventError || error instanceof InputError
+  if (!isOfUser || codeOf(error) === 'COMMAND_ID_REUSED') {
+    return new Broken('every error is one of the catalogue', `${what}: ${shown(error)}`, error)
+  }
+  const { message, cause } = error
+  const from = cause instanceof Error ? `\n${cause.stack}` : ''
+  const reason = `${what}: ${message}${from}\nThe mistake is probably in the domain, or in the options command or first of this simulation.`
+  return new Broken('commands are right, and the domain can decide them', reason, error)
+}
+
+/** A command expects a sequence at which the stream was not. */
+function checkUnexpected(evidence: Evidence, known: ClientCommand, { sent, ended }: Attempt): void {
+  const { expectedSequence } = known.command
+  if (ended!.era !== sent.era || sent.sequence !== ended!.sequence || sent.sequence !== expectedSequence) {
+    if (sent.era !== evidence.witness.era) return
+    const [stored] = eventsOf(evidence.witness.log, known)
+    if (stored === undefined || stored.position > sent.head) return
+  }
+  const reason = `${called(known)} was refused, although the stream was at ${expectedSequence} or it was stored`
+  throw new Broken('every answer is true', reason)
+}
+
 function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Attempt, outcome: Outcome) {
   if (!outcome.accepted) return
   const check = 'an acknowledgement says what is stored'
@@ -232,9 +260,19 @@ function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Atte
     const reason = `${called(command)} was acknowledged with ${shown(says)} at ${outcome.position}, but stored is ${shown(is)}`
     throw new Broken(check, commit.length > is.length ? `${reason} of ${commit.length} events` : reason)
   }
-  const states = evidence
-    .decidersOf(attempt)
-    .map((version) => evidence.states(version, command.command, era)[outcome.sequence])
+  const { expectedSequence = first } = command.command
+  if (expectedSequence !== first) {
+    throw new Broken(check, `${called(command)} expects the sequence ${expectedSequence}, and was decided at ${first}`)
+  }
+  const deciders = evidence.decidersOf(attempt)
+  if (
+    !deciders.some((version) =>
+      isEachSame(recordedOf(version.aggregate(command.command.aggregate), stored), outcome.events),
+    )
+  ) {
+    throw new Broken(check, `${called(command)} was acknowledged with ${shown(outcome.events)}, not ${shown(stored)}`)
+  }
+  const states = deciders.map((version) => evidence.states(version, command.command, era)[outcome.sequence])
   if (!states.some((state) => isSame(outcome.state, state))) {
     const reason = `${called(command)} was acknowledged with the state ${shown(outcome.state)}, not ${shown(states.at(-1))}`
     throw new Broken(check, reason)
@@ -246,6 +284,11 @@ function checkAccepted(evidence: Evidence, command: ClientCommand, attempt: Atte
   if (stored.at(-1)!.position > attempt.ended!.head) {
     throw new Broken('an acknowledged command is stored', `${called(command)} was acknowledged before it was stored`)
   }
+}
+
+/** Whether all that callers get of some events is the same. */
+function isEachSame(stored: readonly RecordedEvent[] | undefined, told: readonly RecordedEvent[]): boolean {
+  return stored?.every((event, i) => isSame(event, told[i])) === true
 }
 
 /** A rejection, or nothing to do. */
@@ -275,6 +318,7 @@ function wasTrue(evidence: Evidence, known: ClientCommand, attempt: Attempt, out
   const last = Math.min(attempt.ended!.sequence, states.length - 1)
   for (let sequence = attempt.sent.sequence; sequence <= last; sequence++) {
     const on = { definition, stream, state: states[sequence], sequence, nowMs: attempt.nowMs }
+    if ((command.expectedSequence ?? sequence) !== sequence) continue
     if (outcome.accepted && (outcome.sequence !== sequence || !isSame(outcome.state, on.state))) continue
     if (isAnswer(outcome, decideAlone(on, name, data, { commandId }))) return true
   }
@@ -296,7 +340,7 @@ function checkRead(evidence: Evidence, read: History['reads'][number]): void {
   if ('error' in told) {
     const isTold = isExpectedIn(told.error, evidence.history, sent.era)
     if (isTold || version.meetsNewer(told.error)) return
-    throw new Broken('every error is one of the catalogue', `state of ${aggregate} ${id}: ${shown(told.error)}`)
+    throw unforeseen(`state of ${aggregate} ${id}`, told.error)
   }
   if (ended.era !== sent.era) return
   const states = evidence.states(version, { aggregate, id }, sent.era).slice(sent.sequence, ended.sequence + 1)
@@ -305,9 +349,22 @@ function checkRead(evidence: Evidence, read: History['reads'][number]): void {
   throw new Broken('every answer is true', reason)
 }
 
+/** An id that is stored is refused for another command. */
+function checkReuse({ history, witness }: Evidence, { client, other, era, told }: Reuse): void {
+  if (told === undefined || told === 'nothing' || era !== witness.era) return
+  if ('error' in told && (codeOf(told.error) === 'COMMAND_ID_REUSED' || isExpectedIn(told.error, history, era))) return
+  const reason = `client ${client} sent the command of client ${other} with the id of its own, which is stored, and was told ${shown(told)}`
+  throw new Broken('an id that is stored is refused for another command', reason)
+}
+
 /** A snapshot is the state at its sequence. */
 function checkSnapshot(evidence: Evidence, { era, version, snapshot }: History['snapshots'][number]): void {
-  const { stream, sequence, state } = snapshot
+  const { stream, sequence, state, checksum } = snapshot
+  const last = evidence.witness.logOf(era).streamOf(stream)[sequence - 1]
+  if (checksum !== last?.checksum) {
+    const reason = `that of ${stream.aggregate} ${stream.id} at sequence ${sequence} has the checksum ${checksum}, and its event ${last?.checksum}`
+    throw new Broken('a snapshot names the event that it ends with', reason)
+  }
   const made = evidence.states(version, stream, era)[sequence]
   if (isSame(decode(state), made)) return
   const reason = `that of ${stream.aggregate} ${stream.id} at sequence ${sequence} has ${shown(decode(state))}, not ${shown(made)}`

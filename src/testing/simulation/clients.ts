@@ -3,8 +3,16 @@ import { getEventListeners } from 'node:events'
 import { hasCode } from '../../domain/error.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
 import type { Random } from '../random.ts'
-import { Broken, codeOf, isUnknown } from './checks.ts'
-import { type Attempt, type ClientCommand, type History, markOf, type StateRead, type Told } from './history.ts'
+import { Broken, codeOf, hasEvents, isUnknown } from './checks.ts'
+import {
+  type Attempt,
+  type ClientCommand,
+  type History,
+  markOf,
+  type Reuse,
+  type StateRead,
+  type Told,
+} from './history.ts'
 import { watchLoad } from './leaks.ts'
 import type { Marks } from './marks.ts'
 import type { PersonalData } from './personal-data.ts'
@@ -85,6 +93,29 @@ export class Clients {
     return known === undefined ? Promise.resolve() : this.#counted(() => this.#sendUntilKnown(known, preferred))
   }
 
+  /** A client sends another client's command with the id of its own, if it knows that its own is stored. */
+  reuse(
+    { client, other }: { readonly client: number; readonly other: number },
+    preferred: number,
+    way: Pick<Way, 'count'>,
+  ): void {
+    const { history, witness, world } = this.#options
+    const [own, others] = [history.commands.get(client), history.commands.get(other)]
+    if (own === undefined || others === undefined || !own.attempts.some(({ told }) => hasEvents(told))) return
+    const reuse: Reuse = { client, other, era: witness.era, told: undefined }
+    history.reuses.push(reuse)
+    way.count('reuse')
+    const { expectedSequence: _, ...command } = others.command
+    world.tell(`client ${client} sends ${command.name} ${JSON.stringify(command.data)} with the id of its own command`)
+    void this.#counted(async () => {
+      const process = await this.#reach(preferred)
+      const sent = { ...command, commandId: own.commandId!, metadata: markOf(client) }
+      const answer = await this.#ask(process, (started) => started['try'].dispatch(sent))
+      reuse.told = toldOf(answer)
+      world.tell(`client ${client} is told ${inWords(reuse.told)}`)
+    })
+  }
+
   /** A client gives its command up, if that is with a process. */
   giveUp(client: number, way: Way): void {
     const asking = this.#asking.get(client)
@@ -111,6 +142,7 @@ export class Clients {
       history.reads.push(read)
       const told = await this.#ask(process, async (started) => {
         const state = await started[version.keyOf(aggregate)](id).state()
+        if (witness.isBehind) await witness.catchUp()
         read.ended = witness.at(stream)
         personal.saw(process, state)
         return state
@@ -158,7 +190,7 @@ export class Clients {
     const answer = await this.#ask(process, async (started) => {
       const sent = {
         ...command,
-        metadata: markOf(client),
+        metadata: { ...command.metadata, ...markOf(client) },
         ...(commandId !== undefined && { commandId }),
         ...(caller !== undefined && { signal: caller.signal }),
       }
@@ -171,6 +203,7 @@ export class Clients {
     })
     const told = toldOf(answer)
     attempt.nowMs = process.environment.now()
+    if (witness.isBehind) await witness.catchUp()
     attempt.ended = witness.at(command)
     attempt.told = told
     if (caller !== undefined && told !== 'nothing') this.#released(known, caller.signal)

@@ -81,6 +81,11 @@ export interface FaultRates {
    * Clients that give their command up by its signal, up to a second after they have sent it. 0 unless it is given.
    */
   readonly giveUp: number
+  /**
+   * Clients that use the id of a command which they know to be stored for another one to the same aggregate. 0 unless
+   * it is given.
+   */
+  readonly reuse: number
 }
 
 export const noFaults: FaultRates = Object.freeze({
@@ -112,6 +117,7 @@ export const noFaults: FaultRates = Object.freeze({
   misdirect: 0,
   standStill: 0,
   giveUp: 0,
+  reuse: 0,
 })
 
 /** The most of each that a run may have: within it Mneme keeps all promises. */
@@ -145,6 +151,7 @@ const worst: FaultRates = Object.freeze({
   misdirect: 0,
   standStill: 0,
   giveUp: 0,
+  reuse: 0,
 })
 
 export const faultNames = Object.keys(noFaults) as readonly (keyof FaultRates)[]

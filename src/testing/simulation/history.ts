@@ -31,6 +31,14 @@ export interface ClientCommand {
   readonly attempts: Attempt[]
 }
 
+/** What a client was told to whose command another command's id was given, which it knew to be stored. */
+export interface Reuse {
+  readonly client: number
+  readonly other: number
+  readonly era: number
+  told: Told | undefined
+}
+
 /** A state that a client read. */
 export interface StateRead {
   readonly process: string
@@ -53,6 +61,7 @@ export interface Reading {
 export interface History {
   readonly commands: Map<number, ClientCommand>
   readonly reads: StateRead[]
+  readonly reuses: Reuse[]
   /** What each process's subscription has given, by the process's name. Processes of one place may share a reading. */
   readonly readings: Map<string, Reading>
   /** The snapshots that were saved. */
@@ -66,6 +75,7 @@ export interface History {
 export const emptyHistory = (): History => ({
   commands: new Map(),
   reads: [],
+  reuses: [],
   readings: new Map(),
   snapshots: [],
   skipped: new Map(),

@@ -14,7 +14,9 @@ import timerPromises from 'node:timers/promises'
 type Functions = Record<string, unknown>
 
 const refuse = (name: string): never => {
-  throw new Error(`${name} was used in a simulation, which has its own time and chance: take them from decide's moment`)
+  throw new Error(
+    `${name} was used in a simulation, which has its own time and chance: take them from decide's moment, and in the simulation's options from random`,
+  )
 }
 const refusal = (name: string) => () => refuse(name)
 
@@ -76,18 +78,23 @@ const keeping: Functions = {
 
 let last: Promise<unknown> = Promise.resolve()
 
-/** Does some work while the real world is out of reach; waits for other such work first. */
-export function withoutOutside<Result>(work: () => Promise<Result>): Promise<Result> {
-  const result = last.then(async () => {
-    const restore = refuseAll()
-    try {
-      return await work()
-    } finally {
-      restore()
-    }
-  })
-  last = result.catch(() => {})
-  return result
+/**
+ * Does some work while the real world is out of reach; waits for other such work first. It is awaited step by step, so
+ * that the stack of an error leads to the caller.
+ */
+export async function withoutOutside<Result>(work: () => Promise<Result>): Promise<Result> {
+  const before = last
+  const { promise, resolve: end } = Promise.withResolvers<void>()
+  last = promise
+  await before
+  let restore = () => {}
+  try {
+    restore = refuseAll()
+    return await work()
+  } finally {
+    restore()
+    end()
+  }
 }
 
 function refuseAll(): () => void {

@@ -3,6 +3,8 @@
  * deployed. A plan is made before the run begins. It is plain data, so a failing plan can be made smaller and run
  * again. Chance within a run (delays, which call fails) follows from its seed.
  */
+import { isDeepStrictEqual } from 'node:util'
+import { InputError } from '../../domain/error.ts'
 import { checkPlainCommand, type PlainCommand } from '../../domain/plain-command.ts'
 import { Random } from '../random.ts'
 import { inCrowds } from './crowds.ts'
@@ -31,6 +33,8 @@ export type Action = { readonly atMs: number; readonly process: number } & (
       readonly isRepeatable: boolean
     }
   | { readonly kind: 'repeat'; readonly client: number }
+  /** A client sends what another one has sent, with the id of its own command. */
+  | { readonly kind: 'reuse'; readonly client: number; readonly other: number }
   | { readonly kind: 'giveUp'; readonly client: number }
   | { readonly kind: 'state'; readonly aggregate: string; readonly id: string }
   | { readonly kind: 'crash' | 'stop' | 'freeze' | 'partition' | 'losePower'; readonly forMs: number }
@@ -49,7 +53,7 @@ export type Action = { readonly atMs: number; readonly process: number } & (
 )
 
 /** What clients do. */
-export type OfClients = { readonly kind: 'command' | 'repeat' | 'giveUp' | 'state' }
+export type OfClients = { readonly kind: 'command' | 'repeat' | 'reuse' | 'giveUp' | 'state' }
 
 export interface Plan {
   readonly seed: number
@@ -96,7 +100,7 @@ export function makePlan(options: PlanOptions): Plan {
     // Sometimes many come at once, sometimes nobody for long.
     atMs += random.chance(0.3) ? 0 : -pauseMs * Math.log(1 - random.next())
     const asked: unknown = command(random)
-    checkPlainCommand(asked)
+    checkPlanned(asked)
     const isRepeatable = random.chance(0.5)
     actions.push({ atMs, process: process(), kind: 'command', client, command: asked, isRepeatable })
     const { aggregate, id } = asked
@@ -131,6 +135,7 @@ export function makePlan(options: PlanOptions): Plan {
   const damages = lossesUntil(atMs, new Random(seed ^ 0x3ec), options, ['misdirect'])
   const sent = inCrowds(actions.map(thawed), seed)
   const givenUp = givingUp(sent, new Random(seed ^ 0x91e), options)
+  const reuses = reusing(sent, new Random(seed ^ 0x7e05e), options)
   const cuts = cutsUntil(atMs, new Random(seed ^ 0xc07), options)
   const forgettings = forgettingsUntil(atMs, new Random(seed ^ 0xf0), options)
   const failures = powerFailuresUntil(atMs, new Random(seed ^ 0xda7c), options)
@@ -139,9 +144,29 @@ export function makePlan(options: PlanOptions): Plan {
     profile,
     processes,
     rates,
-    actions: [...sent, ...deployments, ...restores, ...damages, ...givenUp, ...cuts, ...forgettings, ...failures].sort(
-      (a, b) => a.atMs - b.atMs,
-    ),
+    actions: [sent, deployments, restores, damages, givenUp, reuses, cuts, forgettings, failures]
+      .flatMap((some) => [...some])
+      .sort((a, b) => a.atMs - b.atMs),
+  }
+}
+
+/**
+ * Refuses what is no command, and what the simulation gives to a command itself.
+ *
+ * @throws InputError `COMMAND_MALFORMED`
+ */
+export function checkPlanned(asked: unknown): asserts asked is PlainCommand {
+  const malformed = (reason: string): never => {
+    throw new InputError('COMMAND_MALFORMED', { reason })
+  }
+  if (asked instanceof Promise) {
+    // Nobody else hears of its failure.
+    void asked.catch(() => {})
+    malformed('it is a promise, and a simulation needs the command at once')
+  }
+  checkPlainCommand(asked)
+  for (const part of ['commandId', 'signal'] as const) {
+    if (asked[part] !== undefined) malformed(`it has a ${part}, which a simulation gives to its commands itself`)
   }
 }
 
@@ -169,6 +194,23 @@ function* givingUp(actions: readonly Action[], random: Random, { rates }: PlanOp
     yield { atMs: atMs + random.int(0, random.pick([5, 50, 1000])), process, kind: 'giveUp', client }
   }
 }
+
+/** Clients that use an id for another command to the same aggregate, a while after their own. */
+function* reusing(actions: readonly Action[], random: Random, { rates }: PlanOptions): Generator<Action> {
+  const asked = actions.filter((action) => action.kind === 'command')
+  for (const { atMs, process, client, command, isRepeatable } of asked) {
+    if (!isRepeatable || !random.chance(rates.reuse)) continue
+    const others = asked.filter(
+      (other) => isSameStream(other.command, command) && !isDeepStrictEqual(other.command.data, command.data),
+    )
+    if (others.length === 0) continue
+    const other = random.pick(others).client
+    yield { atMs: atMs + random.int(0, random.pick([50, 1000])), process, kind: 'reuse', client, other }
+  }
+}
+
+const isSameStream = (one: PlainCommand, other: PlainCommand): boolean =>
+  one.aggregate === other.aggregate && one.id === other.id
 
 /** Lines between members of a cluster that are cut. */
 function* cutsUntil(endMs: number, random: Random, { steps, rates, processes }: PlanOptions): Generator<Action> {

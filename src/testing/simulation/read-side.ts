@@ -128,7 +128,7 @@ export function checkRows(
 export async function readRows(
   { started }: SimulatedProcess,
   key: string,
-  { shape }: AnyProjection,
+  { shape, indexes }: AnyProjection,
   { events }: Witness,
   timeoutMs: number,
 ): Promise<Rows> {
@@ -136,5 +136,14 @@ export async function readRows(
   const wait: WaitOptions = { atLeast: events.length, timeoutMs }
   if (shape === 'state') return { state: await model.state(wait) }
   const { rows }: FoundPage<unknown> = await model.find({ limit: 1e6 }, wait)
-  return Object.fromEntries(rows.map(({ key: own, row }) => [own, row]))
+  const all = Object.fromEntries(rows.map(({ key: own, row }) => [own, row]))
+  for (const index of indexes) {
+    const orderBy = index.map(({ field, sign }) => (sign === 1 ? field : [field, 'descending']))
+    const found: FoundPage<unknown> = await model.find({ orderBy, limit: 1e6 }, wait)
+    const inOrder = Object.fromEntries(found.rows.map(({ key: own, row }) => [own, row]))
+    if (found.rows.length === rows.length && isSame(inOrder, all)) continue
+    const reason = `by ${inspect(orderBy)}, ${key} has ${inspect(found.rows)}, and its rows are ${inspect(all)}`
+    throw new Broken('an index has every row once', reason)
+  }
+  return all
 }

@@ -1,5 +1,6 @@
 /** What states and rows the events make, by the functions of the domain alone: what a run is compared with. */
 import type { AnyAggregate } from '../../domain/aggregate.ts'
+import type { RecordedEvent } from '../../domain/event.ts'
 import { HandledKinds } from '../../domain/handled-kinds.ts'
 import type { AnyProjection } from '../../domain/projection.ts'
 import { evolved } from '../../kernel/evolved.ts'
@@ -17,6 +18,15 @@ export function statesOf({ folds, initial }: AnyAggregate, events: readonly Stor
     states.push(deepFreeze(evolved(fold, states.at(-1), event)))
   }
   return states
+}
+
+/** Some events as callers get them; nothing if the definition does not know one of them. */
+export function recordedOf(
+  { folds }: AnyAggregate,
+  events: readonly StoredEvent[],
+): readonly RecordedEvent[] | undefined {
+  const isKnown = ({ type, revision }: StoredEvent) => revision <= (folds.get(type)?.kind.revisions.length ?? 0)
+  return events.every(isKnown) ? events.map((event) => eventOf(folds.get(event.type)!.kind, event)) : undefined
 }
 
 /**

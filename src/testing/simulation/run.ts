@@ -77,13 +77,8 @@ export async function runPlan(options: RunOptions, plan: Plan): Promise<Run> {
   const clock = { skewMs: 0 }
   const present = () => beginMs + Math.floor(world.nowMs) + clock.skewMs
   const random = new Random(plan.seed ^ 0x5708e)
-  const store = await SimulatedStore.of({
-    name: 'simulated',
-    profile: profiles[plan.profile],
-    present,
-    random,
-    pageMax,
-  })
+  const profile = profiles[plan.profile]
+  const store = await SimulatedStore.of({ name: 'simulated', profile, present, random, pageMax })
   const simulation = new Simulation(options, plan, world, store, clock)
   let broken: Broken | undefined
   try {
@@ -216,7 +211,8 @@ class Simulation {
     } else if (action.kind === 'repeat') {
       this.#tell(process, action.kind, `of client ${action.client}`)
       void this.#clients.repeat(action.client, place)
-    } else if (action.kind === 'giveUp') this.#clients.giveUp(action.client, this.#store.way)
+    } else if (action.kind === 'reuse') this.#clients.reuse(action, place, this.#store.way)
+    else if (action.kind === 'giveUp') this.#clients.giveUp(action.client, this.#store.way)
     else if (action.kind === 'state') void this.#clients.read(action.aggregate, action.id, place)
     else if ('changes' in action) void this.#backups.act(action)
     else if (action.kind === 'deploy') {

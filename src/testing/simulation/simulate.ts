@@ -6,20 +6,23 @@
  */
 import type { Domain } from '../../application/domain.ts'
 import type { Aggregates, ProjectionsByName, ReactionsByName } from '../../application/running.ts'
-import type { StartOptions } from '../../application/start-options.ts'
+import { type StartOptions, settle } from '../../application/start-options.ts'
 import type { CommandOf } from '../../domain/command.ts'
-import { checkFlag, checkKeys, checkOption, checkWhole } from '../../domain/options.ts'
+import { hasCode } from '../../domain/error.ts'
+import { checkFlag, checkKeys, checkOption, checkWhole, refuseOption } from '../../domain/options.ts'
 import type { PlainCommand } from '../../domain/plain-command.ts'
+import { limitsOf } from '../../kernel/limits.ts'
 import type { Random } from '../random.ts'
 import { withCrowdLimit } from './crowds.ts'
 import type { Invariants } from './end-of-run.ts'
 import { drawFaults, type FaultRates, ratesOf } from './faults.ts'
 import { minimised } from './minimise.ts'
 import { withoutOutside } from './outside.ts'
-import { makePlan, type Part, type Plan } from './plan.ts'
+import { checkPlanned, makePlan, type Part, type Plan, type PlanOptions } from './plan.ts'
 import { canHoldCluster, drawProfile, type ProfileName, possible, profileNames, profiles } from './profiles.ts'
 import { partsOf, rowsOf } from './read-side.ts'
 import { type Run, type RunOptions, runPlan } from './run.ts'
+import { seedVariable } from './seeds.ts'
 import { type AnyDomain, Version } from './version.ts'
 
 export interface SimulateOptions<A, P, R, C extends CommandOf<A> = CommandOf<A>> {
@@ -100,7 +103,7 @@ export class SimulationFailed extends Error {
   /** The promise, or the invariant, by its name. */
   readonly broken: string
   /** What happened in that run, line by line. */
-  readonly transcript: readonly string[]
+  declare readonly transcript: readonly string[]
   /** How many actions of clients and faults it has. */
   readonly actions: number
 
@@ -119,12 +122,13 @@ export class SimulationFailed extends Error {
       told,
       ...shown,
       '',
-      `To repeat it: simulate({ ..., seed: ${seed} })`,
+      `To repeat it: simulate({ ..., seed: ${seed} }). If the seeds come from seeds(...): ${seedVariable}=${seed} npm test`,
     ]
-    super(message.join('\n'), { cause: broken!.cause })
+    super(message.join('\n'), broken!.cause === undefined ? {} : { cause: broken!.cause })
     this.seed = seed
     this.broken = broken!.check
-    this.transcript = lines
+    // The message has it, so it is not shown once more.
+    Object.defineProperty(this, 'transcript', { value: lines, enumerable: false })
     this.actions = actions
   }
 }
@@ -195,7 +199,7 @@ export async function simulate<
   const versions = domains.map((each, number) => new Version(number, each, number === upgrades.length))
   const parts = versions.flatMap((version) => partsOf(version.domain))
   const isFirst = ({ of, key }: Part, i: number) => parts.findIndex((each) => each.of === of && each.key === key) === i
-  const plan = makePlan({
+  const planOptions: PlanOptions = {
     seed,
     profile,
     processes: behaviour.singleWriter ? 1 : processes,
@@ -206,7 +210,7 @@ export async function simulate<
     rows: [...new Set(versions.flatMap((version) => rowsOf(version.domain).map(([key]) => key)))],
     upgrades: upgrades.length,
     forget,
-  })
+  }
   const given: RunOptions = {
     versions,
     isCluster,
@@ -215,7 +219,8 @@ export async function simulate<
     invariants,
     reset,
   }
-  return withoutOutside(async () => {
+  return await withoutOutside(async () => {
+    const plan = makePlan(planOptions)
     const run = await runPlan(given, plan)
     if (run.broken === undefined) return reportOf(plan, run)
     if (!minimise) throw new SimulationFailed(seed, plan, run)
@@ -241,9 +246,25 @@ function checkParts({
   reset,
 }: Pick<SimulateOptions<any, any, any>, 'first' | 'invariants' | 'options' | 'reset'>) {
   checkOption('first', first, Array.isArray, 'a list of commands')
+  for (const [i, command] of (first ?? []).entries()) checkFirst(i, command)
   checkOption('invariants', invariants, areInvariants, 'a record of functions, by the name of what must be so')
   checkKeys('options', options, knownOfStart)
+  settle(options ?? {})
+  limitsOf(options?.limits ?? {})
   checkOption('reset', reset, (found) => typeof found === 'function', 'a function')
+}
+
+/** @throws DefinitionError `OPTION_INVALID` */
+function checkFirst(i: number, command: unknown): void {
+  try {
+    checkPlanned(command)
+  } catch (cause) {
+    refuseOption(
+      `first[${i}]`,
+      `a command: ${hasCode(cause, 'COMMAND_MALFORMED') ? cause.facts.reason : cause}`,
+      command,
+    )
+  }
 }
 
 const isDomain = (given: unknown): boolean => typeof (given as AnyDomain | null)?.start === 'function'

@@ -58,6 +58,7 @@ export class Witness {
   /** Where the log ended at the beginning of each era. */
   readonly #beginnings: number[] = [0]
   #reading: Promise<void> = Promise.resolve()
+  #unread = 0
   readonly #opened: (event: StoredEvent) => StoredEvent
 
   /** @param opened an event with its personal values */
@@ -66,7 +67,8 @@ export class Witness {
     this.#opened = opened
     // It is read before the next thing happens.
     store.onAppend(() => {
-      this.#reading = this.#reading.then(() => this.#read())
+      this.#unread++
+      this.#reading = this.#reading.then(() => this.#read()).finally(() => this.#unread--)
     })
   }
 
@@ -90,6 +92,19 @@ export class Witness {
 
   at(stream: StreamId): Moment {
     return { era: this.era, head: this.events.length, sequence: this.log.streamOf(stream).length }
+  }
+
+  /**
+   * Waits until it has seen what is stored. A process that stood still may be told much in one moment, and may tell its
+   * clients before all of it is read here.
+   */
+  async catchUp(): Promise<void> {
+    while (this.#unread > 0) await this.#reading
+  }
+
+  /** Whether something is stored that it has not seen. */
+  get isBehind(): boolean {
+    return this.#unread > 0
   }
 
   /** The last position that the log has never lost since an era. */

@@ -91,6 +91,48 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'if (isFirst && page[0]?.checksum !== known.checksum) throw',
     replace: 'if (isFirst && page[0] === undefined) throw',
   },
+  {
+    name: 'a repeated command is answered with its first event only',
+    file: 'kernel/answers.ts',
+    find: 'const recorded = events.map(',
+    replace: 'const recorded = events.slice(0, 1).map(',
+  },
+  {
+    name: 'a repeated command is answered with the state after its first event',
+    file: 'kernel/answers.ts',
+    find: 'if (event.sequence === commit.receipt.sequence) commit.after',
+    replace: 'if (event.sequence <= commit.receipt.sequence) commit.after',
+  },
+  {
+    name: 'an answer has the data of the first event in all events',
+    file: 'kernel/accepted-events.ts',
+    find: 'data: dataOf(decided, i),',
+    replace: 'data: dataOf(decided, 0),',
+  },
+  {
+    name: 'an id that is stored is taken for another command',
+    file: 'kernel/answers.ts',
+    find: 'if (stored === undefined || (stored.name',
+    replace: 'if (stored !== null || (stored!.name',
+  },
+  {
+    name: 'a command is decided at another sequence than it expects',
+    file: 'kernel/round.ts',
+    find: 'if (!isExpected) throw',
+    replace: 'if (isExpected === undefined) throw',
+  },
+  {
+    name: 'a sequence that was not expected is refused without a look',
+    file: 'kernel/looks.ts',
+    find: 'return hasUnexpected || (commands.length > 0 && !this.#onlyForExpectations)',
+    replace: 'return !hasUnexpected && commands.length > 0',
+  },
+  {
+    name: 'a snapshot has a checksum that no event has',
+    file: 'kernel/snapshotter.ts',
+    find: '        checksum,\n        fingerprint',
+    replace: '        checksum: checksum ^ 1,\n        fingerprint',
+  },
   // -- the read side ---------------------------------------------------------------------------------------------
   {
     name: 'a save that conflicts counts as saved',
@@ -242,6 +284,48 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'projection/code/code-steps.ts',
     find: 'tries < preparationTriesMax',
     replace: 'tries < 1',
+  },
+  {
+    name: 'the key of a timer stays with the old time when its command is tried again',
+    file: 'projection/stored/timer-row.ts',
+    find: 'return timer.userKey === undefined ? [row] : [row, keyedRow(timer.userKey, key)]',
+    replace: 'return [row]',
+  },
+  {
+    name: 'a timer stays although its key is scheduled again',
+    file: 'projection/reactions/keyed-timers.ts',
+    find: 'if ((timers[i] as Timer | undefined)?.userKey === userKey) saved',
+    replace: 'if (timers[i] === null) saved',
+  },
+  {
+    name: 'a timer is not cancelled',
+    file: 'projection/reactions/reaction-call.ts',
+    find: '        this.timers.push(keyedRow(key, undefined))',
+    replace: '        void keyedRow',
+  },
+  {
+    name: 'a scheduled command that fails is not sent again',
+    file: 'projection/reactions/due-commands.ts',
+    find: 'return laterRows(timer, environment.now() + waitMs, tries + 1)',
+    replace: 'return []',
+  },
+  {
+    name: 'results of steps are not read after a takeover',
+    file: 'projection/reactions/reaction-rows.ts',
+    find: '      this.apply(rows)\n      await breath',
+    replace: '      await breath',
+  },
+  {
+    name: 'a state of a reaction is not stored now and then',
+    file: 'projection/reactions/reaction-call.ts',
+    find: 'return this.#stateChanged ? { state',
+    replace: 'return this.#stateChanged && this.#event.position % 5 > 0 ? { state',
+  },
+  {
+    name: 'an index has no new entry for a row that changes',
+    file: 'projection/stored/index-entries.ts',
+    find: '...(made === undefined ? [] : [{ key: made, value: key }]),',
+    replace: '...(made === undefined || gone !== undefined ? [] : [{ key: made, value: key }]),',
   },
   // -- personal fields -------------------------------------------------------------------------------------------
   {

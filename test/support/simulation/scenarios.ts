@@ -10,6 +10,7 @@ import { people } from './people.ts'
 import { seats } from './seats.ts'
 import { transfers } from './transfers.ts'
 import { upgrades } from './upgrades.ts'
+import { workshops } from './workshops.ts'
 
 /** A domain with its clients. */
 export interface Scenario {
@@ -30,6 +31,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'ledgers', run: ledgers, weight: 2 },
   { name: 'disks', run: disks, weight: 1 },
   { name: 'orders', run: orders, weight: 1 },
+  { name: 'workshops', run: workshops, weight: 2 },
 ]
 
 const weighted = scenarios.flatMap((scenario) => Array.from({ length: scenario.weight }, () => scenario))
