@@ -35,6 +35,8 @@ const foundBefore = [
   ['people', 1686382083],
   // Who was stopped while it forgot somebody said that it was done.
   ['people', 528873527],
+  // Who asked a process that stopped was told that others had changed the keys.
+  ['people', 1235005215],
   // A journal with a line that begins with a minus could never be opened again.
   ['disks', 469975104],
   // The check believed in batches that a backup does not have, and that a damaged end cannot prove.

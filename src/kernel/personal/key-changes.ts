@@ -1,5 +1,5 @@
 /** Changes of what is stored of keys. */
-import { hasCode } from '../../domain/error.ts'
+import { CancelledError, hasCode } from '../../domain/error.ts'
 import type { Environment } from '../../runtime/environment.ts'
 import type { ProjectionStep, ProjectionStore } from '../../store/store.ts'
 import { pauseAfter } from '../retry.ts'
@@ -45,10 +45,17 @@ export async function untilSaved<Result>(
       const isRetryable = isOvertaken(error) || (error as { retryable?: boolean }).retryable === true
       if (!isRetryable || tries >= mostTries) throw error
       await pauseAfter(environment, Math.min(tries, 3), over)
-      if (over?.aborted) throw error
+      if (over?.aborted) throw atEnd(error)
     }
   }
 }
+
+/**
+ * What a caller is told if nothing is tried again because this process stops. That others have changed the keys is
+ * nothing that it could act on.
+ */
+export const atEnd = (error: unknown): unknown =>
+  isOvertaken(error) ? new CancelledError('STOPPED', { what: 'The question for keys' }, error) : error
 
 /** Whether somebody else has changed the keys since they were read. */
 export const isOvertaken = (error: unknown): boolean => hasCode(error, 'CHECKPOINT_CONFLICT')

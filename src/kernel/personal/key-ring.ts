@@ -20,7 +20,7 @@ import type { Row } from '../../store/store.ts'
 import { pauseAfter, tryUpTo } from '../retry.ts'
 import { findBoxes, openBoxes } from './boxes.ts'
 import { Key } from './key.ts'
-import { type Changing, isOvertaken, type KeyStore, triesMax, untilSaved } from './key-changes.ts'
+import { atEnd, type Changing, isOvertaken, type KeyStore, triesMax, untilSaved } from './key-changes.ts'
 import { KeyHolders, type KeysLook, keyAgeMaxMs } from './key-holders.ts'
 import {
   type DestroyedKey,
@@ -340,7 +340,7 @@ export class KeyRing {
         const { environment, over } = this.#changing
         if (!isOvertaken(error) || tries >= triesMax) throw error
         await pauseAfter(environment, Math.min(tries, 3), over)
-        if (over.aborted) throw error
+        if (over.aborted) throw atEnd(error)
       }
     }
   }
