@@ -19,6 +19,7 @@ import {
   type Refusal,
   Refused,
 } from './failure.ts'
+import { withoutLeftSockets } from './sockets.ts'
 import { Wire } from './wire.ts'
 
 /** A message to store. */
@@ -119,19 +120,19 @@ export class Connection {
     if (typeof place !== 'string') return new Connection(driver, place, settings)
     const urls = urlsOf(place)
     const [{ user, password, isSecure } = { user: undefined, password: undefined, isSecure: false }] = urls
-    const connect = () =>
-      driver.connect({
-        servers: urls.map(({ host }) => host),
-        name: 'mneme',
-        noEcho: true,
-        timeout: timeoutMs,
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: reconnectMs,
-        reconnectJitter: reconnectMs,
-        ...(user !== undefined && password === undefined && { token: user }),
-        ...(user !== undefined && password !== undefined && { user, pass: password }),
-        ...(isSecure && { tls: {} }),
-      })
+    const options = {
+      servers: urls.map(({ host }) => host),
+      name: 'mneme',
+      noEcho: true,
+      timeout: timeoutMs,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: reconnectMs,
+      reconnectJitter: reconnectMs,
+      ...(user !== undefined && password === undefined && { token: user }),
+      ...(user !== undefined && password !== undefined && { user, pass: password }),
+      ...(isSecure && { tls: {} }),
+    }
+    const connect = () => withoutLeftSockets(() => driver.connect(options))
     return new Connection(driver, await connect(), settings, connect)
   }
 

@@ -1,7 +1,7 @@
 /** A connection that the driver does not bring back: the store continues with another one. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { CuttingProxy } from '../../../../test/support/servers/cutting-proxy.ts'
 import { commitTo, freshPrefix, openStore } from '../../../../test/support/servers/nats-place.ts'
@@ -46,6 +46,25 @@ async function refuser(context: TestContext): Promise<string> {
   await once(server, 'listening')
   context.after(() => server.close())
   return `nats://127.0.0.1:${(server.address() as { port: number }).port}`
+}
+
+/** A server that accepts connections and says nothing, as one that is frozen. */
+async function mute(context: TestContext) {
+  const sockets = new Set<Socket>()
+  let accepted = 0
+  const server = createServer((socket) => {
+    accepted++
+    sockets.add(socket)
+    socket.resume().on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const { port } = server.address() as { port: number }
+  return { url: `nats://127.0.0.1:${port}`, accepted: () => accepted, open: () => sockets.size }
 }
 
 async function isAnswered(store: Store): Promise<boolean> {
@@ -97,5 +116,26 @@ await onServer('Connections', startNats, (server) => {
     const reading = store.head().catch((error: unknown) => error)
     await store.close()
     assert.ok((await reading) instanceof MnemeError)
+  })
+
+  for (const loss of ['silenceAll', 'cutAll'] as const) {
+    test(`a store leaves no socket open that was never answered (${loss})`, async (context) => {
+      const { proxy, store } = await openBehindProxy(context, server)
+      const frozen = await mute(context)
+      proxy.leadTo(frozen.url)
+      proxy[loss]()
+      await until(async () => !(await isAnswered(store)) && frozen.accepted() > 2)
+      // The driver's next attempt and the store's.
+      await until(() => frozen.open() <= 2)
+      await store.close()
+      await until(() => frozen.open() === 0)
+    })
+  }
+
+  test('a store that could not be opened leaves no socket open', async (context) => {
+    const frozen = await mute(context)
+    const factory = nats(frozen.url, { prefix: freshPrefix(), timeoutMs: 200 })
+    await assert.rejects(factory.open({ warn: () => {}, now: () => 0 }), { code: 'STORE_UNAVAILABLE' })
+    await until(() => frozen.accepted() === 1 && frozen.open() === 0)
   })
 })

@@ -8,6 +8,7 @@
  */
 import { rest } from '../../../runtime/timers.ts'
 import type { Msg, NatsConnection, PublishOptions } from './driver.ts'
+import { outsideOfDriver } from './sockets.ts'
 
 /** A subject that is listened to, on the connection in use. */
 interface Listening {
@@ -112,7 +113,7 @@ export class Wire {
     const { subject, hear } = listening
     const subscription = this.#current.subscribe(subject, {
       callback: (error, message) => {
-        if (error === null) hear(message)
+        if (error === null) outsideOfDriver(() => hear(message))
       },
     })
     listening.end = () => subscription.unsubscribe()
