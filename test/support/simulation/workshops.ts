@@ -111,7 +111,7 @@ export function workshops(
     },
     // A command that is on its way while another process takes over may arrive when its alarm was stopped there.
     options: { snapshotEvery: 3, passivateAfterMs: 500, leaseMs: isCalm ? 60_000 : 1000 },
-    // A step that moves a timer and reaches the store again later, at the same checkpoint, would bring it back there.
+    // No store takes a step again that it has answered. One that moves a timer would bring it back.
     faults: isCalm ? { slow: 0.05, loseHint: 0.2, ...again } : { ...drawFaults(seed), ...again, duplicate: 0 },
     ...together,
     invariants: {
